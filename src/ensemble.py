@@ -1,0 +1,80 @@
+"""Stage `ensemble`: combine the snapshots of one variant into one model.
+
+Usage: python src/ensemble.py NAME
+"""
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fifteen import tracking
+from fifteen.config import load_params
+from fifteen.data.arrays import IMAGE_SHAPE, read_classes, read_part
+from fifteen.ensembles.model import build_ensemble, with_member_outputs
+from fifteen.ensembles.rules import tie_rate
+from fifteen.errors import UserError, run_stage
+from fifteen.evaluation.confusion import confusion_image, confusion_matrix
+from fifteen.files import new_folder, read_json, write_json
+
+DATA, MODELS = Path("data/trainval"), Path("models")
+
+
+def main() -> None:
+    """Build the ensemble named on the command line and judge it on the validation images."""
+    name = sys.argv[1]
+    config = load_params().ensemble(name)
+    classes, validation = read_classes(DATA), read_part(DATA, "validation")
+    variant = MODELS / config.variant
+    snapshots = sorted(variant.glob("snapshot_*.keras"), key=lambda p: int(p.stem.split("_")[1]))
+    if len(snapshots) < 2:
+        raise UserError(
+            f"{variant} holds {len(snapshots)} snapshots, too few for {name}; "
+            f"raise variants.{config.variant}.patience or .epochs"
+        )
+
+    ensemble = build_ensemble([keras.models.load_model(path) for path in snapshots], config.method)
+    outputs = with_member_outputs(ensemble).predict(validation.images, batch_size=500, verbose=0)
+    predicted = outputs["combined"].argmax(axis=-1)
+    members = outputs["members"].argmax(axis=-1)
+    ties = tie_rate(outputs["members"].swapaxes(0, 1))
+    trained = read_json(variant / "result.json")
+    with (
+        tracking.new_run(classes.source, name, f"ensemble {name}") as run,
+        new_folder(MODELS / name) as folder,
+    ):
+        result = {
+            "name": name,
+            "kind": "ensemble",
+            "method": config.method,
+            "variant": config.variant,
+            "members": len(snapshots),
+            **{key: trained[key] for key in ("network", "epochs", "images_seen")},
+            "parameters": ensemble.count_params(),
+            **{key: trained[key] for key in ("train_seconds", "hardware")},
+            "validation": {"accuracy": float(np.mean(predicted == validation.labels))},
+            "member_validation_accuracy": np.mean(
+                members == validation.labels[:, None], axis=0
+            ).tolist(),
+            "run_id": run.id,
+        }
+        ensemble.save(folder / "model.keras")
+        write_json(folder / "result.json", result)
+
+        run.log_params(config.model_dump() | {"members": len(snapshots)})
+        run.log_metrics(
+            {"val/best_accuracy": result["validation"]["accuracy"], "val/tie_rate": ties}
+        )
+        run.log_series(
+            {"val/member_accuracy": list(enumerate(result["member_validation_accuracy"], start=1))}
+        )
+        matrix = confusion_matrix(validation.labels, predicted, len(classes.names))
+        run.log_image(confusion_image(matrix), "confusion_matrix_validation")
+        run.log_file(folder / "result.json")
+        run.log_model(ensemble, IMAGE_SHAPE, len(classes.names))
+    print(f"{name}: validation accuracy {result['validation']['accuracy']:.2%}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

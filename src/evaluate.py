@@ -1,0 +1,107 @@
+"""Stage `evaluate`: one model's predictions of the test images, and what they say of it.
+
+Usage: python src/evaluate.py NAME
+"""
+
+import csv
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fifteen import tracking
+from fifteen.data.arrays import IMAGE_SHAPE, Classes, Part, read_classes, read_part
+from fifteen.ensembles.model import with_member_outputs
+from fifteen.ensembles.rules import tie_rate
+from fifteen.errors import run_stage
+from fifteen.evaluation.confusion import confusion_image, confusion_matrix, group_confusion
+from fifteen.evaluation.metrics import per_class_accuracy, summarize
+from fifteen.files import new_file, new_folder, read_json, write_json
+from fifteen.reporting.model_figures import confusion_figure, mistakes_figure
+from fifteen.reporting.style import save_png
+
+DATA, MODELS = Path("data/test"), Path("models")
+SCALARS = ("accuracy", "top5_accuracy", "nll", "ece", "superclass_accuracy", "tie_rate")
+
+
+def predict(model: keras.Model, kind: str, images: np.ndarray) -> dict[str, np.ndarray]:
+    """The model's probabilities (N, C), and those of an ensemble's members (members, N, C)."""
+    if kind == "single":
+        return {"probabilities": model.predict(images, batch_size=500, verbose=0)}
+    outputs = with_member_outputs(model).predict(images, batch_size=500, verbose=0)
+    return {
+        "probabilities": outputs["combined"],
+        "member_probabilities": outputs["members"].swapaxes(0, 1),
+    }
+
+
+def write_per_class(
+    path: Path, names: Sequence[str], labels: np.ndarray, found: np.ndarray
+) -> None:
+    """Write one CSV row per class: its number of test images and the share classified right."""
+    counts = np.bincount(labels, minlength=len(names))
+    shares = per_class_accuracy(found, labels, len(names))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["class", "name", "images", "accuracy"])
+        writer.writerows(zip(range(len(names)), names, counts, shares, strict=True))
+
+
+def write_report(
+    folder: Path, name: str, classes: Classes, test: Part, probabilities: np.ndarray
+) -> np.ndarray:
+    """Write the tables and figures of one model; returns its confusion matrix."""
+    found = probabilities.argmax(axis=-1)
+    matrix = confusion_matrix(test.labels, found, len(classes.names))
+    matrices = {"confusion": (matrix, classes.names)}
+    if classes.superclass_of:
+        grouped = group_confusion(matrix, classes.superclass_of)
+        matrices["superclass_confusion"] = (grouped, classes.superclass_names)
+    for kind, (counts, names) in matrices.items():
+        np.savetxt(folder / f"{kind}.csv", counts, "%d", delimiter=",")
+        save_png(confusion_figure(counts, names, f"{name}: test images"), folder / f"{kind}.png")
+    mistakes = mistakes_figure(test.images, test.labels, probabilities, classes.names)
+    save_png(mistakes, folder / "mistakes.png")
+    write_per_class(folder / "per_class.csv", classes.names, test.labels, found)
+    return matrix
+
+
+def main() -> None:
+    """Evaluate the model named on the command line."""
+    name = sys.argv[1]
+    classes, test = read_classes(DATA), read_part(DATA, "test")
+    result = read_json(MODELS / name / "result.json")
+    run_id = result.pop("run_id")
+    model = keras.models.load_model(MODELS / name / "model.keras")
+    outputs = predict(model, result["kind"], test.images)
+    scores = summarize(outputs["probabilities"], test.labels, classes.names, classes.superclass_of)
+    if result.get("method") == "vote":
+        scores["tie_rate"] = tie_rate(outputs["member_probabilities"])
+
+    with (
+        tracking.continued_run(classes.source, run_id, name, f"evaluate {name}") as run,
+        new_folder(Path("reports/models") / name) as folder,
+        new_file(Path("predictions") / f"{name}.npz") as predictions,
+    ):
+        matrix = write_report(folder, name, classes, test, outputs["probabilities"])
+        for curve in ("history.csv", "learning_rate.csv"):
+            if result["kind"] == "single":
+                shutil.copy(MODELS / name / curve, folder)
+        write_json(folder / "metrics.json", result | {"test": scores})
+        with predictions.open("wb") as file:
+            np.savez(file, **outputs, labels=test.labels, run_id=np.array(run.id))
+
+        run.log_metrics({f"test/{key}": scores[key] for key in SCALARS if key in scores})
+        run.log_image(confusion_image(matrix), "confusion_matrix_test")
+        run.log_file(folder, "test")
+        if run.id != run_id:  # a store that has not seen the training
+            run.log_model(model, IMAGE_SHAPE, len(classes.names))
+    low, high = scores["accuracy_ci95"]
+    print(f"{name}: test accuracy {scores['accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%})")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,314 @@
+"""params.yaml as strict models: every mistake is found before any work, all of them at once."""
+
+import difflib
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import model_validator as validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from fifteen.errors import UserError
+
+PARAMS_FILE = Path("params.yaml")
+
+Epochs = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class ConfigError(UserError):
+    """params.yaml cannot be used; the message lists every problem with its key and value."""
+
+
+class Strict(BaseModel):
+    """Base of all sections: no unknown keys, no type coercion, no change after loading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+PercentRange = Annotated[list[Percent], Field(min_length=2, max_length=2)]
+
+
+class Split(Strict):
+    """Which percent ranges of the source's training images make which part."""
+
+    train: Annotated[list[PercentRange], Field(min_length=1)]
+    validation: Annotated[list[PercentRange], Field(min_length=1)]
+
+    @validator(mode="after")
+    def _ranges_are_disjoint(self) -> Self:
+        ranges = sorted((*self.train, *self.validation))
+        for start, end in ranges:
+            if start >= end:
+                raise ValueError(
+                    f"the range {[start, end]} is empty; its start must be below its end"
+                )
+        for (start, end), (next_start, next_end) in itertools.pairwise(ranges):
+            if next_start < end:
+                raise ValueError(
+                    f"the ranges {[start, end]} and {[next_start, next_end]} overlap; "
+                    "train and validation must be disjoint"
+                )
+        return self
+
+
+class Data(Strict):
+    """Where the images come from and how they are cut."""
+
+    source: Literal["cifar100", "cifar10", "digits"]
+    split: Split
+
+
+class Budget(Strict):
+    """What a model may spend: passes over the training images."""
+
+    epochs: Annotated[int, Field(ge=1, le=1000)]
+
+
+class Hardware(Strict):
+    """How the machine is used; `auto` is mixed bfloat16 where the device computes in it."""
+
+    precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
+
+
+class Constant(Strict):
+    """The same learning rate at every step."""
+
+    name: Literal["constant"]
+    rate: Rate
+
+
+class Piecewise(Strict):
+    """`rate` times the factor of the last `[from epoch, factor]` that has begun (epochs from 1)."""
+
+    name: Literal["piecewise"]
+    rate: Rate
+    factors: Annotated[
+        list[Annotated[list[float], Field(min_length=2, max_length=2)]], Field(min_length=1)
+    ]
+
+    @validator(mode="after")
+    def _factors_are_ordered(self) -> Self:
+        epochs = [epoch for epoch, _ in self.factors]
+        if epochs[0] != 1 or any(b <= a for a, b in itertools.pairwise(epochs)):
+            raise ValueError("the epochs of `factors` must start at 1 and increase")
+        if any(epoch != int(epoch) for epoch in epochs) or any(f < 0 for _, f in self.factors):
+            raise ValueError("each of `factors` is [whole epoch, factor of at least 0]")
+        return self
+
+
+class Triangular(Strict):
+    """A triangle wave per epoch, from 0 to `peak` and back in two half cycles."""
+
+    name: Literal["triangular"]
+    peak: Rate
+    half_cycle_epochs: Epochs
+
+
+class Cosine(Strict):
+    """Cosine annealing per step from `peak` to 0, in `cycles` equal parts with warm restarts."""
+
+    name: Literal["cosine"]
+    peak: Rate
+    cycles: Annotated[int, Field(ge=1)] = 1
+
+
+Schedule = Annotated[Constant | Piecewise | Triangular | Cosine, Field(discriminator="name")]
+Monitor = Literal["val_accuracy", "val_loss"]
+
+
+class Training(Strict):
+    """One training: a network, how it is optimised, and how its best epoch is chosen."""
+
+    network: Literal["baseline", "refined"]
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    schedule: Schedule = Constant(name="constant", rate=0.001)
+    batch_size: Annotated[int, Field(ge=1, le=10_000)] = 128
+    epochs: Epochs | None = None  # the whole budget
+    monitor: Monitor = "val_accuracy"
+    patience: Epochs | None = None  # epochs without improvement before it stops; none: never
+    snapshots: Annotated[int, Field(ge=0, le=100)] = 0  # equally spaced, the last at the end
+
+
+class Ensemble(Strict):
+    """All snapshots of one variant, combined by one rule."""
+
+    variant: str
+    method: Literal["sum", "vote"]
+
+
+Section = TypeVar("Section", Training, Ensemble)
+
+
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    data: Data
+    budget: Budget
+    hardware: Hardware
+    baseline: Training
+    variants: dict[Name, Training]
+    ensembles: dict[Name, Ensemble]
+
+    def training(self, name: str) -> Training:
+        """The training called `name`, with its number of epochs filled in.
+
+        Raises:
+            UserError: no training has that name.
+        """
+        trainings = {"baseline": self.baseline, **self.variants}
+        section = _lookup(trainings, name, "training")
+        return section.model_copy(update={"epochs": section.epochs or self.budget.epochs})
+
+    def ensemble(self, name: str) -> Ensemble:
+        """The ensemble called `name`.
+
+        Raises:
+            UserError: no ensemble has that name.
+        """
+        return _lookup(self.ensembles, name, "ensemble")
+
+    def model_names(self) -> list[str]:
+        """Every model of the results table: the baseline, the variants, the ensembles."""
+        return ["baseline", *self.variants, *self.ensembles]
+
+
+def _lookup(sections: dict[str, Section], name: str, kind: str) -> Section:
+    if name not in sections:
+        raise UserError(
+            f"no {kind} is called {name!r} in {PARAMS_FILE}; there are: {', '.join(sections)}"
+        )
+    return sections[name]
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or holds unknown keys, wrong types or
+            impossible values; the message names each key, its value and what is allowed.
+    """
+    try:
+        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} is missing; run from the repository's root") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path} must hold sections like `data:` and `budget:`, not {raw!r}")
+
+    problems = list(_relation_problems(raw))
+    try:
+        params = Params.model_validate(raw)
+    except ValidationError as error:
+        problems = [_describe(raw, details) for details in error.errors()] + problems
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ConfigError(f"{count} in {path}, nothing was run:\n{lines}")
+    return params
+
+
+def _relation_problems(raw: dict[Any, Any]) -> Iterator[str]:
+    """What is wrong between sections; parts that are malformed themselves are left to pydantic."""
+
+    def section(key: str) -> dict[Any, Any]:
+        value = raw.get(key)
+        return value if isinstance(value, dict) else {}
+
+    def whole(value: Any) -> bool:  # noqa: ANN401 - anything YAML can hold
+        return isinstance(value, int) and not isinstance(value, bool)
+
+    budget = section("budget").get("epochs")
+    variants, ensembles = section("variants"), section("ensembles")
+    trainings = {"baseline": section("baseline")}
+    trainings |= {f"variants.{name}": value for name, value in variants.items()}
+    for key, training in trainings.items():
+        epochs = training.get("epochs") if isinstance(training, dict) else None
+        if whole(epochs) and whole(budget) and epochs > budget:
+            yield f"{key}.epochs = {epochs}: over the budget; at most budget.epochs = {budget}"
+
+    for name, ensemble in ensembles.items():
+        variant = ensemble.get("variant") if isinstance(ensemble, dict) else None
+        if not isinstance(variant, str):
+            continue
+        if variant not in variants:
+            yield (
+                f"ensembles.{name}.variant = {variant!r}: no such variant; "
+                f"there are: {', '.join(map(str, variants)) or 'none'}"
+            )
+        elif isinstance(variants[variant], dict):
+            snapshots = variants[variant].get("snapshots", 0)
+            if whole(snapshots) and snapshots < 2:
+                yield (
+                    f"ensembles.{name}.variant = {variant!r}: it saves {snapshots} snapshots; "
+                    f"an ensemble needs variants.{variant}.snapshots of at least 2"
+                )
+
+    for key, names in {"variants": variants, "ensembles": ensembles}.items():
+        taken = {"baseline"} | (set(variants) if key == "ensembles" else set())
+        for name in names:
+            if name in taken:
+                yield f"{key}.{name}: the name is taken by another model; choose a new one"
+
+
+def _describe(raw: Any, error: Any) -> str:  # noqa: ANN401 - pydantic's own error mapping
+    """One line for one pydantic error: key, value, what is allowed."""
+    path, node = [], raw
+    for part in error["loc"]:
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            if part != error["loc"][-1]:
+                continue  # the tag of a union, not a key of the file
+        path.append(part)
+    key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+    match error["type"]:
+        case "missing":
+            return f"{key}: required, but missing"
+        case "extra_forbidden":
+            allowed = _allowed_keys(error["loc"][:-1])
+            close = difflib.get_close_matches(str(path[-1]), allowed, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            return (
+                f"{key} = {error['input']!r}: unknown key; allowed here: {', '.join(allowed)}{hint}"
+            )
+        case "union_tag_invalid" | "union_tag_not_found":
+            tags = error["ctx"].get(
+                "expected_tags", "'constant', 'piecewise', 'triangular', 'cosine'"
+            )
+            value = (
+                error["input"].get("name") if isinstance(error["input"], dict) else error["input"]
+            )
+            return f"{key}.name = {value!r}: allowed are {tags}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{key} = {error['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _allowed_keys(loc: tuple[int | str, ...]) -> list[str]:
+    """The keys of the section that pydantic reports as `loc`."""
+    kind: Any = Params
+    for part in loc:
+        while get_origin(kind) is Annotated:
+            kind = get_args(kind)[0]
+        if get_origin(kind) in (Union, UnionType):
+            kind = next(
+                m for m in get_args(kind) if m.model_fields["name"].annotation == Literal[part]
+            )
+        elif get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+        else:
+            field = kind.model_fields[part]
+            kind = (
+                Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+            )
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return list(kind.model_fields)

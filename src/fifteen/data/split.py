@@ -1,0 +1,18 @@
+"""Cutting percent ranges out of a data set."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def part_indices(ranges: Sequence[Sequence[float]], images: int) -> np.ndarray:
+    """The positions, ascending, of the images in `ranges`, pairs of [start, end) in percent.
+
+    A boundary is rounded to the closest image, as TensorFlow Datasets' slicing does, so that
+    [[0, 35], [45, 100]] is exactly `train[:35%]+train[-55%:]`.
+
+    Returns:
+        int64 positions in [0, images), of shape (selected,).
+    """
+    bounds = [(round(start * images / 100), round(end * images / 100)) for start, end in ranges]
+    return np.concatenate([np.arange(start, end) for start, end in sorted(bounds)])

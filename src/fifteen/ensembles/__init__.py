@@ -1,0 +1,1 @@
+"""Combination rules and the exported ensemble model."""

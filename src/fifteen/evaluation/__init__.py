@@ -1,0 +1,1 @@
+"""Scores of predictions: metrics, calibration, confusions and significance."""

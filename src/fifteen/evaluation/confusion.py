@@ -1,0 +1,94 @@
+"""Which classes are taken for which: confusion matrices, their worst pairs and their picture."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn import metrics as sklearn_metrics
+
+# Colours for the shares 0, 1/3, 2/3 and 1 after the root: white, then steps 4, 7 and 9 of the
+# nine-class ColorBrewer schemes Blues and Reds, whose lightness falls evenly and alike.
+_HITS = np.array([(255, 255, 255), (158, 202, 225), (33, 113, 181), (8, 48, 107)])
+_MISTAKES = np.array([(255, 255, 255), (252, 146, 114), (203, 24, 29), (103, 0, 13)])
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Count the images of each true class by the class they were given.
+
+    Args:
+        labels: True class ids, shape (N,), in [0, classes).
+        predicted: Predicted class ids, shape (N,), in [0, classes).
+        classes: Number of classes C, with or without images.
+
+    Returns:
+        Counts, shape (C, C), int64; rows are true classes, columns predicted ones.
+    """
+    return sklearn_metrics.confusion_matrix(labels, predicted, labels=np.arange(classes))
+
+
+def group_confusion(matrix: np.ndarray, group_of: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Sum a confusion matrix over groups of classes, e.g. from classes to superclasses.
+
+    Args:
+        matrix: Counts, shape (C, C).
+        group_of: Group id of each class, C integers from 0 on.
+
+    Returns:
+        Counts, shape (G, G) with G one more than the largest group id.
+    """
+    group_of = np.asarray(group_of)
+    membership = np.eye(group_of.max() + 1, dtype=matrix.dtype)[group_of]
+    return membership.T @ matrix @ membership
+
+
+def most_confused_pairs(
+    matrix: np.ndarray, names: Sequence[str], top: int = 20
+) -> list[dict[str, str | int]]:
+    """List the mistakes made most often.
+
+    Args:
+        matrix: Counts, shape (C, C), rows true, columns predicted.
+        names: The C class names.
+        top: Longest list wanted.
+
+    Returns:
+        At most `top` entries {"true": name, "predicted": name, "count": images}, most frequent
+        first; equal counts in the order of the true, then the predicted class id. A pair that
+        never occurs is not listed.
+    """
+    mistakes = matrix.copy()
+    np.fill_diagonal(mistakes, 0)
+    true, predicted = np.nonzero(mistakes)  # in the order of true, then predicted id
+    order = np.argsort(-mistakes[true, predicted], kind="stable")[:top]
+    return [
+        {"true": names[t], "predicted": names[p], "count": int(mistakes[t, p])}
+        for t, p in zip(true[order], predicted[order], strict=True)
+    ]
+
+
+def confusion_image(matrix: np.ndarray, size: int = 600) -> np.ndarray:
+    """Draw a confusion matrix as a heat map, without a plotting library.
+
+    A cell shows the share of its row (true class): white for none, darker for more, blue on the
+    diagonal and red beside it. The colour follows the square root of the share, so that a mistake
+    made with 1 % of the images can still be seen.
+
+    Args:
+        matrix: Counts, shape (C, C), rows true, columns predicted; a row may be empty.
+        size: Wanted side in pixels. Cells are whole pixels wide: the side is the largest multiple
+            of C that fits, and C where not even one pixel per class does.
+
+    Returns:
+        RGB image, shape (side, side, 3), uint8.
+    """
+    classes = len(matrix)
+    shade = np.sqrt(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1))
+    diagonal = np.eye(classes, dtype=bool)[:, :, np.newaxis]
+    colours = np.where(diagonal, _ramp(shade, _HITS), _ramp(shade, _MISTAKES))
+    cell = max(1, size // classes)
+    return np.rint(colours).astype(np.uint8).repeat(cell, axis=0).repeat(cell, axis=1)
+
+
+def _ramp(values: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+    """Colour values of [0, 1] along evenly spaced RGB anchors: shape (...) to (..., 3)."""
+    positions = np.linspace(0, 1, len(anchors))
+    return np.stack([np.interp(values, positions, channel) for channel in anchors.T], axis=-1)

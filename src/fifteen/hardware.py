@@ -1,0 +1,60 @@
+"""What this machine computes on, and in which precision."""
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import keras
+import tensorflow as tf
+
+CPU_INFO = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True)
+class HardwareInUse:
+    """Recorded with every result.
+
+    Attributes:
+        device: the GPU's name, or the number of CPU cores and their model.
+        precision: `float32` or `mixed_bfloat16`.
+    """
+
+    device: str
+    precision: str
+
+
+def configure(precision: Literal["auto", "float32", "mixed_bfloat16"]) -> HardwareInUse:
+    """Let GPU memory grow as needed and set the precision of the networks built from now on."""
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
+    flags = CPU_INFO.read_text(encoding="utf-8") if CPU_INFO.exists() else ""
+    if precision == "auto":
+        capability = details.get("compute_capability") if gpus else None
+        fast = gpu_computes_bfloat16(capability) if gpus else cpu_computes_bfloat16(flags)
+        precision = "mixed_bfloat16" if fast else "float32"
+    keras.config.set_dtype_policy(precision)
+    device = details.get("device_name", "GPU") if gpus else describe_cpu(flags)
+    return HardwareInUse(device, precision)
+
+
+def gpu_computes_bfloat16(capability: tuple[int, int] | None) -> bool:
+    """NVIDIA GPUs do from compute capability 8.0 (Ampere) on."""
+    return capability is not None and capability >= (8, 0)
+
+
+def cpu_computes_bfloat16(cpu_info: str) -> bool:
+    """Whether the flags in /proc/cpuinfo name bfloat16 instructions; others emulate it slowly."""
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(cpu_info.split())
+
+
+def describe_cpu(cpu_info: str) -> str:
+    """For example `2 cores of Intel(R) Xeon(R) Processor`."""
+    models = [
+        line.partition(":")[2].strip() for line in cpu_info.splitlines() if "model name" in line
+    ]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores of {models[0] if models else platform.processor() or platform.machine()}"

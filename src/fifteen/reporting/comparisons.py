@@ -1,0 +1,52 @@
+"""Reading the `comparisons` of `reports/metrics.json`."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Comparison = Mapping[str, Any]
+
+_OPPOSITE = {"better": "worse", "worse": "better", "same": "same"}
+
+
+def relative_to(comparisons: Iterable[Comparison], reference: str) -> list[dict[str, Any]]:
+    """All comparisons with `reference`, turned so that the reference comes second.
+
+    Args:
+        comparisons: entries with `a`, `b`, `difference` (accuracy of a minus accuracy of b, from
+            -1 to 1), `ci95`, `mcnemar_p` and `verdict` on a.
+        reference: a name that may stand on either side.
+
+    Returns:
+        New entries with `b` equal to the reference, in the order given.
+    """
+    found = []
+    for comparison in comparisons:
+        if comparison["b"] == reference:
+            found.append(dict(comparison))
+        elif comparison["a"] == reference:
+            found.append(_turned(comparison))
+    return found
+
+
+def compared(comparisons: Iterable[Comparison], a: str, b: str) -> dict[str, Any]:
+    """The comparison of `a` against `b`, whichever way round it was made.
+
+    Raises:
+        KeyError: the two were not compared.
+    """
+    for comparison in relative_to(comparisons, b):
+        if comparison["a"] == a:
+            return comparison
+    raise KeyError(f"{a} is not compared with {b}")
+
+
+def _turned(comparison: Comparison) -> dict[str, Any]:
+    low, high = comparison["ci95"]
+    return {
+        **comparison,
+        "a": comparison["b"],
+        "b": comparison["a"],
+        "difference": -comparison["difference"],
+        "ci95": [-high, -low],
+        "verdict": _OPPOSITE[comparison["verdict"]],
+    }

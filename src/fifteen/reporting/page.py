@@ -1,0 +1,175 @@
+"""The report as one HTML page that needs nothing but itself."""
+
+import base64
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from PIL import Image
+
+from fifteen.files import read_json
+from fifteen.reporting import tables
+from fifteen.reporting.comparisons import relative_to
+from fifteen.reporting.original import original_results
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image inside the page.
+
+    Attributes:
+        uri: the whole PNG file as a ``data:`` URI.
+        width: in pixels; with the height it lets a browser lay out the page at once.
+        height: in pixels.
+        alt: what the image shows, for those who do not see it.
+    """
+
+    uri: str
+    width: int
+    height: int
+    alt: str
+
+
+def render_page(
+    metrics: tables.Metrics, models_dir: Path, figures_dir: Path, data_dir: Path
+) -> str:
+    """Renders the report: every image embedded, no scripts, nothing loaded from anywhere.
+
+    Args:
+        metrics: the content of `reports/metrics.json`.
+        models_dir: `reports/models`, with a folder per model: `per_class.csv`, `confusion.png`,
+            `mistakes.png` and, where the metrics have a superclass accuracy,
+            `superclass_confusion.png`.
+        figures_dir: `reports/figures`: `accuracy.png`, `curves.png`, `learning_rates.png`,
+            `per_class.png` and, where something is compared with the baseline, `differences.png`.
+        data_dir: `reports/data`: `summary.json` and `contact_sheet.png`.
+
+    Raises:
+        FileNotFoundError: one of these files is not there.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,  # names of classes and models are data
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        metrics=metrics,
+        headline=tables.headline(metrics),
+        setting=tables.setting(metrics),
+        results=tables.results_rows(metrics),
+        original=_beside_original(metrics, models_dir),
+        comparisons=tables.comparison_rows(metrics["comparisons"]),
+        ensemble_verdicts=tables.ensemble_verdicts(metrics),
+        figures=_figures(metrics, figures_dir),
+        models=[
+            _model_section(name, model, models_dir / name)
+            for name, model in metrics["models"].items()
+        ],
+        data=_data_section(data_dir),
+    )
+
+
+def _picture(path: Path, alt: str) -> Picture:
+    with Image.open(path) as image:
+        width, height = image.size
+    encoded = base64.b64encode(path.read_bytes()).decode("ascii")
+    return Picture(f"data:image/png;base64,{encoded}", width, height, alt)
+
+
+def _figures(metrics: tables.Metrics, folder: Path) -> dict[str, Picture]:
+    alts = {
+        "accuracy": "Dot plot: test accuracy of each model with its 95 % interval",
+        "curves": "Line charts: accuracy and loss after each epoch, in training and validation",
+        "learning_rates": "Line charts: the learning rate over the epochs, one chart per model",
+        "per_class": "Dot plot: test accuracy of each class under each model",
+    }
+    if relative_to(metrics["comparisons"], tables.BASELINE):
+        alts["differences"] = (
+            "Dot plot: difference in test accuracy from the baseline with its 95 % interval"
+        )
+    return {name: _picture(folder / f"{name}.png", alt) for name, alt in alts.items()}
+
+
+def _beside_original(metrics: tables.Metrics, models_dir: Path) -> list[dict[str, str]]:
+    """The original study's systems, each with our figure where we have that model."""
+    original = original_results(metrics["source"])
+    if not original:
+        return []
+    models = metrics["models"]
+    class_names = _class_names(models_dir / next(iter(models)) / "per_class.csv")
+
+    def class_cell(entry: tuple[int, float]) -> str:
+        identifier, accuracy = entry
+        return f"{class_names[identifier]} ({tables.percent(accuracy)})"
+
+    return [
+        {
+            "name": name,
+            "original": tables.percent(result.accuracy),
+            "ours": tables.accuracy_with_interval(models[name]["test"]) if name in models else "–",
+            "difference": tables.signed_points(models[name]["test"]["accuracy"] - result.accuracy)
+            if name in models
+            else "–",
+            "best": class_cell(result.best_class),
+            "worst": class_cell(result.worst_class),
+        }
+        for name, result in original.items()
+    ]
+
+
+def _class_names(per_class_csv: Path) -> dict[int, str]:
+    with per_class_csv.open(newline="", encoding="utf-8") as file:
+        return {int(row["class"]): row["name"] for row in csv.DictReader(file)}
+
+
+def _model_section(name: str, model: dict[str, Any], folder: Path) -> dict[str, Any]:
+    test = model["test"]
+    pictures = [_picture(folder / "confusion.png", f"Confusion matrix of {name} over all classes")]
+    if "superclass_accuracy" in test:
+        pictures.append(
+            _picture(
+                folder / "superclass_confusion.png",
+                f"Confusion matrix of {name} over the superclasses",
+            )
+        )
+    return {
+        "name": name,
+        "kind": tables.kind(model),
+        "test": test,
+        "accuracy": tables.accuracy_with_interval(test),
+        "best_accuracy": tables.percent(test["best_class"]["accuracy"]),
+        "worst_accuracy": tables.percent(test["worst_class"]["accuracy"]),
+        "tie_rate": tables.percent(test["tie_rate"]) if "tie_rate" in test else None,
+        "confusions": pictures,
+        "mistakes": _picture(
+            folder / "mistakes.png", f"Test images that {name} gets wrong with most confidence"
+        ),
+    }
+
+
+def _data_section(folder: Path) -> dict[str, Any]:
+    summary = read_json(folder / "summary.json")
+    parts = []
+    for part, images in summary["images"].items():
+        per_class = [entry[part] for entry in summary["images_per_class"]]
+        parts.append(
+            {
+                "name": part,
+                "images": images,
+                "fewest": min(per_class),
+                "most": max(per_class),
+                "also_in_train": summary["images_also_in_train"].get(part),
+            }
+        )
+    return {
+        "summary": summary,
+        "parts": parts,
+        "contact_sheet": _picture(
+            folder / "contact_sheet.png", "Contact sheet: the first training images of each class"
+        ),
+    }

@@ -1,0 +1,241 @@
+"""The results as tables and sentences, from the content of `reports/metrics.json`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fifteen.reporting.comparisons import Comparison, compared
+from fifteen.reporting.original import original_accuracies
+
+Metrics = Mapping[str, Any]
+Row = list[str]
+
+BASELINE = "baseline"
+_NONE = "–"
+
+
+def results_rows(metrics: Metrics) -> tuple[Row, list[Row]]:
+    """The results table as text cells: its header and one row per model, in the order given.
+
+    The superclass column is there when a model has that figure, the original study's when the data
+    set is the one it used.
+    """
+    models = metrics["models"]
+    has_superclasses = any("superclass_accuracy" in model["test"] for model in models.values())
+    original = original_accuracies(metrics["source"])
+
+    header = ["model", "kind", "test accuracy % (95 % interval)", "top-5 %", "NLL", "ECE"]
+    if has_superclasses:
+        header.append("superclass %")
+    header += ["epochs", "parameters", "train s", "best class", "worst class"]
+    if original:
+        header.append("original study %")
+
+    rows = []
+    for name, model in models.items():
+        test = model["test"]
+        row = [
+            name,
+            kind(model),
+            accuracy_with_interval(test),
+            percent(test["top5_accuracy"]),
+            f"{test['nll']:.3f}",
+            f"{test['ece']:.3f}",
+        ]
+        if has_superclasses:
+            row.append(
+                percent(test["superclass_accuracy"]) if "superclass_accuracy" in test else _NONE
+            )
+        row += [
+            str(model["epochs"]),
+            f"{model['parameters']:,}",
+            f"{model['train_seconds']:.0f}",
+            _class_cell(test["best_class"]),
+            _class_cell(test["worst_class"]),
+        ]
+        if original:
+            row.append(percent(original[name]) if name in original else _NONE)
+        rows.append(row)
+    return header, rows
+
+
+def comparison_rows(comparisons: Iterable[Comparison]) -> tuple[Row, list[Row]]:
+    """The comparisons as text cells: header and one row each, in the order given."""
+    header = ["a", "b", "a − b, pp", "95 % interval, pp", "McNemar p", "verdict: a is"]
+    rows = [
+        [
+            comparison["a"],
+            comparison["b"],
+            signed_points(comparison["difference"]),
+            " to ".join(signed_points(bound) for bound in comparison["ci95"]),
+            p_value(comparison["mcnemar_p"]),
+            comparison["verdict"],
+        ]
+        for comparison in comparisons
+    ]
+    return header, rows
+
+
+def results_markdown(metrics: Metrics) -> str:
+    """The results table in Markdown, with a line on hardware and split below."""
+    header, rows = results_rows(metrics)
+    return f"{_markdown_table(header, rows, text_columns=2)}\n\n{setting(metrics)}\n"
+
+
+def comparisons_markdown(metrics: Metrics) -> str:
+    """The comparisons in `metrics` as a Markdown table."""
+    header, rows = comparison_rows(metrics["comparisons"])
+    return _markdown_table(header, rows, text_columns=2) + "\n"
+
+
+def results_text(metrics: Metrics) -> str:
+    """A plain-text results table of at most 100 columns, for the terminal.
+
+    Long model names are cut, with an ellipsis, where the table would become wider.
+    """
+    header = ["model", "kind", "test %", "95 % interval", "top-5 %", "NLL", "ECE"]
+    header += ["epochs", "params", "train s"]
+    rows = []
+    for name, model in metrics["models"].items():
+        test = model["test"]
+        low, high = test["accuracy_ci95"]
+        rows.append(
+            [
+                name,
+                kind(model),
+                percent(test["accuracy"]),
+                f"{percent(low)}–{percent(high)}",
+                percent(test["top5_accuracy"]),
+                f"{test['nll']:.3f}",
+                f"{test['ece']:.3f}",
+                str(model["epochs"]),
+                f"{model['parameters'] / 1e6:.2f} M",
+                f"{model['train_seconds']:.0f}",
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    widths[0] = min(widths[0], 100 - sum(widths[1:]) - 2 * (len(widths) - 1))
+    lines = []
+    for row in [header, *rows]:
+        name = row[0] if len(row[0]) <= widths[0] else row[0][: widths[0] - 1] + "…"
+        left = [name.ljust(widths[0]), row[1].ljust(widths[1])]
+        right = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        lines.append("  ".join(left + right))
+    return "\n".join(lines) + "\n"
+
+
+def setting(metrics: Metrics) -> str:
+    """One line on what the numbers were measured on: data, split, budget and hardware."""
+    hardware = metrics["hardware"]
+    return (
+        f"{metrics['source']}: {metrics['train_images']:,} training, "
+        f"{metrics['validation_images']:,} validation and {metrics['test_images']:,} test images; "
+        f"budget of epochs: {metrics['epoch_budget']}; "
+        f"{hardware['device']}, {hardware['precision']}."
+    )
+
+
+def headline(metrics: Metrics) -> str:
+    """One sentence: the model chosen on the validation images, and how it does on the test ones."""
+    models = metrics["models"]
+    best = max(models, key=lambda name: models[name]["validation"]["accuracy"])
+    test = models[best]["test"]
+    low, high = test["accuracy_ci95"]
+    sentence = (
+        f"{best}, the model with the best validation accuracy, classifies "
+        f"{percent(test['accuracy'])} % of the {metrics['test_images']:,} test images correctly "
+        f"(95 % interval {percent(low)} to {percent(high)} %)"
+    )
+    if best == BASELINE:
+        return f"{sentence}; it is the baseline itself."
+    comparison = compared(metrics["comparisons"], best, BASELINE)
+    return f"{sentence} and is {verdict_phrase(comparison, 'the baseline')}."
+
+
+def ensemble_verdicts(metrics: Metrics) -> list[str]:
+    """For each ensemble a sentence against its last snapshot, its best one, and the baseline."""
+    sentences = []
+    for name, model in metrics["models"].items():
+        if model["kind"] != "ensemble":
+            continue
+        for reference, words in (
+            (f"{model['variant']}:last_snapshot", "its last snapshot"),
+            (f"{model['variant']}:best_snapshot", "its best snapshot"),
+            (BASELINE, "the baseline"),
+        ):
+            comparison = compared(metrics["comparisons"], name, reference)
+            sentences.append(f"{name} is {verdict_phrase(comparison, words)}.")
+    return sentences
+
+
+def verdict_phrase(comparison: Comparison, reference: str) -> str:
+    """What follows "a is": better, worse or the same, by how much and how surely.
+
+    Args:
+        comparison: an entry of `comparisons`.
+        reference: the words for its b.
+    """
+    difference, (low, high) = comparison["difference"], comparison["ci95"]
+    p = p_value(comparison["mcnemar_p"])
+    test = f"McNemar p {p}" if p.startswith("<") else f"McNemar p = {p}"
+    verdict = comparison["verdict"]
+    if verdict == "same":
+        return (
+            f"not distinguishable from {reference}, the same as far as these images can tell "
+            f"(difference {signed_points(difference)} pp, 95 % interval {signed_points(low)} to "
+            f"{signed_points(high)}, {test})"
+        )
+    if verdict == "worse":  # "worse by 1.2": the interval of the loss
+        difference, low, high = -difference, -high, -low
+    return (
+        f"{verdict} than {reference} by {100 * difference:.2f} pp "
+        f"(95 % interval {100 * low:.2f} to {100 * high:.2f}, {test})"
+    )
+
+
+def kind(model: Mapping[str, Any]) -> str:
+    """`single`, or how an ensemble combines how many members: `vote of 5`."""
+    return "single" if model["kind"] == "single" else f"{model['method']} of {model['members']}"
+
+
+def percent(share: float) -> str:
+    """A share of 1 in percent with two decimals, without the sign."""
+    return f"{100 * share:.2f}"
+
+
+def signed_points(difference: float) -> str:
+    """A difference of shares in percentage points, with its sign: `+1.20`, `−0.35`, `0.00`."""
+    rounded = f"{100 * difference:.2f}"
+    if float(rounded) == 0:
+        return "0.00"
+    return f"+{rounded}" if difference > 0 else rounded.replace("-", "−")
+
+
+def accuracy_with_interval(test: Mapping[str, Any]) -> str:
+    """Test accuracy and its 95 % interval in percent: `41.62 (40.66–42.59)`."""
+    low, high = test["accuracy_ci95"]
+    return f"{percent(test['accuracy'])} ({percent(low)}–{percent(high)})"
+
+
+def p_value(p: float) -> str:
+    """A p-value for reading: `< 0.0001`, four decimals below 0.001, three above."""
+    if p < 0.0001:
+        return "< 0.0001"
+    return f"{p:.4f}" if p < 0.001 else f"{p:.3f}"
+
+
+def _class_cell(entry: Mapping[str, Any]) -> str:
+    return f"{entry['name']} ({percent(entry['accuracy'])})"
+
+
+def _markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int) -> str:
+    """A Markdown table: the first columns set to the left, the others, numbers, to the right."""
+    rules = [":--" if index < text_columns else "--:" for index in range(len(header))]
+    lines = [header, rules, *([_escaped(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _escaped(cell: str) -> str:
+    """A cell whose text cannot end the cell or become markup: class names are data."""
+    for character, replacement in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|")):
+        cell = cell.replace(character, replacement)
+    return cell

@@ -1,0 +1,215 @@
+"""Everything that goes to MLflow; the only module that imports it."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import mlflow
+import numpy as np
+from filelock import FileLock
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import Metric, Run
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+from fifteen.files import repository_root
+
+if TYPE_CHECKING:
+    import keras
+
+RESUME_KEY = "resume.key"
+MODEL = "model"
+BATCH_LIMIT = 1000  # metrics in one call, by MLflow's API
+
+
+class TrackedRun:
+    """One row of the MLflow table: a model from its training to its test."""
+
+    def __init__(self, run_id: str) -> None:
+        self.id = run_id
+        self._client = mlflow.MlflowClient()
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log nested parameters under dotted names; the same ones again do no harm."""
+        mlflow.log_params(dict(_flatten(params)))
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set or replace tags."""
+        mlflow.set_tags(dict(tags))
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Log each metric at one step."""
+        self.log_series({key: [(step, value)] for key, value in metrics.items()})
+
+    def log_series(self, series: Mapping[str, list[tuple[int, float]]]) -> None:
+        """Log many (step, value) pairs at once, series after series, in few transactions."""
+        now = int(mlflow.utils.time.get_current_time_millis())
+        metrics = [
+            Metric(key, float(value), now, step)
+            for key, pairs in series.items()
+            for step, value in pairs
+        ]
+        for i in range(0, len(metrics), BATCH_LIMIT):
+            self._client.log_batch(self.id, metrics=metrics[i : i + BATCH_LIMIT])
+
+    def steps_logged(self, metric: str) -> int:
+        """How many values `metric` has so far."""
+        return len(self._client.get_metric_history(self.id, metric))
+
+    def log_image(self, image: np.ndarray, key: str) -> None:
+        """Log an (H, W, 3) uint8 picture that the UI shows beside that of other runs."""
+        mlflow.log_image(image, key=key, step=0)
+
+    def log_file(self, path: Path, folder: str | None = None) -> None:
+        """Log a file, or all files of a folder, as artifacts."""
+        log = mlflow.log_artifacts if path.is_dir() else mlflow.log_artifact
+        log(str(path), folder)
+
+    def log_dataset(self, name: str, digest: str, context: str) -> None:
+        """Say which data this run saw: a name and a digest, at most 36 characters."""
+        mlflow.log_input(MetaDataset(CodeDatasetSource(tags={}), name, digest), context)
+
+    def log_model(self, model: "keras.Model", image_shape: tuple[int, ...], classes: int) -> None:
+        """Log a model from raw images to class probabilities, with that signature."""
+        import tensorflow
+
+        signature = ModelSignature(
+            inputs=Schema([TensorSpec(np.dtype("float32"), (-1, *image_shape))]),
+            outputs=Schema([TensorSpec(np.dtype("float32"), (-1, classes))]),
+        )
+        # Named requirements: inferring them takes ten seconds.
+        mlflow.tensorflow.log_model(
+            model,
+            name=MODEL,
+            signature=signature,
+            pip_requirements=[f"tensorflow=={tensorflow.__version__}"],
+        )
+
+
+@contextmanager
+def new_run(source: str, name: str, stage: str) -> Iterator[TrackedRun]:
+    """A new run in the experiment of `source`."""
+    _open_store(source)
+    with mlflow.start_run(run_name=name, tags=_tags(stage)) as run:
+        yield TrackedRun(run.info.run_id)
+
+
+@contextmanager
+def resumable_run(
+    source: str, name: str, stage: str, resume_key: str, epochs_done: int, marker: str
+) -> Iterator[TrackedRun]:
+    """The unfinished run with `resume_key`, or else a new one.
+
+    An unfinished run that has more values of the metric `marker` than `epochs_done` belongs to a
+    training whose checkpoint is gone; it is closed as killed and a new run begins.
+    """
+    experiment = _open_store(source)
+    found = mlflow.search_runs(
+        [experiment],
+        f"tags.`{RESUME_KEY}` = '{resume_key}' and attributes.status != 'FINISHED'",
+        output_format="list",
+    )
+    run_id = None
+    for run in found:
+        if run_id is None and TrackedRun(run.info.run_id).steps_logged(marker) <= epochs_done:
+            run_id = run.info.run_id
+        else:
+            _close_as_killed(run)
+    tags = _tags(stage) | {RESUME_KEY: resume_key}
+    with mlflow.start_run(run_id=run_id, run_name=None if run_id else name, tags=tags) as run:
+        yield TrackedRun(run.info.run_id)
+
+
+@contextmanager
+def continued_run(source: str, run_id: str, name: str, stage: str) -> Iterator[TrackedRun]:
+    """The finished run `run_id`, to add to it.
+
+    Where this store does not have it, because the store was deleted or the model was made on
+    another machine, a new run takes its place.
+    """
+    _open_store(source)
+    try:
+        mlflow.get_run(run_id)
+        known = {"run_id": run_id}
+    except MlflowException:
+        print(f"run {run_id} of {name} is not in this MLflow store; a new one is begun")
+        known = {"run_name": name, "tags": _tags(stage)}
+    with mlflow.start_run(**known) as run:
+        yield TrackedRun(run.info.run_id)
+
+
+def register_best(source: str, alias: str, run_id: str, metric: str) -> None:
+    """Give `alias` of the registered model `fifteen-SOURCE` to the model of a run.
+
+    The alias moves only when `metric` of the run, which must be a validation metric, is higher
+    than that of the run that holds it.
+    """
+    _open_store(source)
+    client, name = mlflow.MlflowClient(), f"fifteen-{source}"
+
+    def score(run: str) -> float:
+        return client.get_run(run).data.metrics[metric]
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    try:
+        holder = client.get_model_version_by_alias(name, alias).run_id
+        if score(holder) >= score(run_id):
+            return
+    except MlflowException:
+        pass  # nobody holds the alias, or its run is gone
+    version = client.create_model_version(name, f"runs:/{run_id}/{MODEL}", run_id)
+    client.set_registered_model_alias(name, alias, version.version)
+
+
+def store_uri() -> str:
+    """Where runs go: MLFLOW_TRACKING_URI, or the SQLite file of the main repository."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_folder() / 'mlflow.db'}"
+
+
+def _folder() -> Path:
+    return repository_root() / "mlruns"
+
+
+def _open_store(source: str) -> str:
+    """Open the store, make the experiment of `source` where it is missing, and return its id."""
+    name = f"fifteen-{source}"
+    mlflow.set_tracking_uri(store_uri())
+    folder = _folder()
+    folder.mkdir(exist_ok=True)
+    # Processes that create the same SQLite store at once would break each other's migrations.
+    with FileLock(folder / ".lock"):
+        if mlflow.get_experiment_by_name(name) is None:
+            local = "MLFLOW_TRACKING_URI" not in os.environ
+            mlflow.create_experiment(name, (folder / "artifacts").as_uri() if local else None)
+        return mlflow.set_experiment(name).experiment_id
+
+
+def _close_as_killed(run: Run) -> None:
+    if run.info.status == "RUNNING":
+        mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
+
+
+def _tags(stage: str) -> dict[str, str]:
+    """What DVC says of the experiment this process belongs to."""
+    tags = {"dvc.stage": stage, "mlflow.source.name": " ".join(sys.argv)}
+    names = {"dvc.exp_name": "DVC_EXP_NAME", "dvc.baseline_rev": "DVC_EXP_BASELINE_REV"}
+    return tags | {tag: os.environ[key] for tag, key in names.items() if key in os.environ}
+
+
+def _flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

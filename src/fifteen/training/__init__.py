@@ -1,0 +1,1 @@
+"""Schedules, optimizers, checkpoints and the fit itself."""

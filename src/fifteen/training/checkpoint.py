@@ -1,0 +1,61 @@
+"""Variables on disk: what a killed training needs to go on as if nothing had happened."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fifteen.files import new_file
+from fifteen.training.history import Epoch, History
+
+
+def save_variables(path: Path, variables: Sequence[keras.Variable], **extra: np.ndarray) -> None:
+    """Write `variables`, and `extra` arrays by name, as one .npz: all of it or nothing."""
+    numbered = {f"variable_{i}": np.asarray(v) for i, v in enumerate(variables)}
+    with new_file(path) as partial, partial.open("wb") as file:
+        np.savez(file, **numbered, **extra)
+
+
+def load_variables(path: Path, variables: Sequence[keras.Variable]) -> None:
+    """Assign to `variables`, in the order they were saved.
+
+    Raises:
+        ValueError: their number or shapes are not those that were saved.
+    """
+    with np.load(path) as saved:
+        count = sum(name.startswith("variable_") for name in saved.files)
+        if count != len(variables):
+            raise ValueError(f"{path} holds {count} variables, not {len(variables)}")
+        for i, variable in enumerate(variables):
+            variable.assign(saved[f"variable_{i}"])
+
+
+def _state(model: keras.Model) -> list[keras.Variable]:
+    """Weights, batch statistics, the states of random generators, and the optimizer's own."""
+    model.optimizer.build(model.trainable_variables)
+    return [*model.variables, *model.optimizer.variables]
+
+
+def save_state(path: Path, model: keras.Model, history: History) -> None:
+    """Write everything that decides the rest of a training after its last finished epoch."""
+    rows = json.dumps([asdict(row) for row in history])
+    save_variables(path, _state(model), history=np.array(rows))
+
+
+def restore_state(path: Path, model: keras.Model) -> list[Epoch]:
+    """Bring a freshly compiled model to the saved state; returns the epochs behind it."""
+    history = saved_history(path)
+    if history:
+        load_variables(path, _state(model))
+    return history
+
+
+def saved_history(path: Path) -> list[Epoch]:
+    """The epochs finished before the state at `path` was written; none where there is no file."""
+    if not path.exists():
+        return []
+    with np.load(path) as saved:
+        return [Epoch(**row) for row in json.loads(str(saved["history"]))]

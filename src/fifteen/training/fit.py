@@ -1,0 +1,162 @@
+"""One training from the first epoch to the last, resumable after any of them."""
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fifteen.config import Training
+from fifteen.data.arrays import Part
+from fifteen.data.pipeline import evaluation_batches, training_batches
+from fifteen.errors import UserError
+from fifteen.training.checkpoint import restore_state, save_state, save_variables
+from fifteen.training.history import Epoch, History, best_epoch, out_of_patience
+from fifteen.training.optimizers import build_optimizer
+from fifteen.training.schedules import TabulatedSchedule, snapshot_steps
+
+STATE, BEST = "state.npz", "best.npz"
+
+
+def snapshot_file(number: int) -> str:
+    """The name of the file with the weights of a snapshot, counted from 1."""
+    return f"snapshot_{number}.npz"
+
+
+def steps_per_epoch(images: int, batch_size: int) -> int:
+    """Batches in one pass over the images; the last one may be smaller."""
+    return math.ceil(images / batch_size)
+
+
+class CommitEpochs(keras.callbacks.Callback):
+    """After each epoch: keep the best weights, then the state, then tell the world, in that order.
+
+    The state file is what makes an epoch count. A kill before it repeats the epoch; a kill after
+    it finds the epoch in the history, from which `publish` can be brought up to date.
+    """
+
+    def __init__(
+        self,
+        work: Path,
+        config: Training,
+        history: list[Epoch],
+        publish: Callable[[History], None],
+    ) -> None:
+        super().__init__()
+        self.work, self.config, self.history, self.publish = work, config, history, publish
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Start the clock."""
+        self.began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Commit the epoch; stop when the loss is not finite or patience has run out."""
+        row = Epoch(
+            epoch=epoch + 1,
+            seconds=time.perf_counter() - self.began,
+            train_loss=float(logs["loss"]),
+            train_accuracy=float(logs["accuracy"]),
+            val_loss=float(logs["val_loss"]),
+            val_accuracy=float(logs["val_accuracy"]),
+        )
+        if not np.isfinite([row.train_loss, row.val_loss]).all():
+            raise UserError(
+                f"the loss became {row.train_loss} (validation {row.val_loss}) in epoch "
+                f"{row.epoch}; lower the learning rate or set hardware.precision to float32"
+            )
+        self.history.append(row)
+        if best_epoch(self.history, self.config.monitor) == row.epoch:
+            save_variables(self.work / BEST, self.model.weights)
+        save_state(self.work / STATE, self.model, self.history)
+        self.publish(self.history)
+        if out_of_patience(self.history, self.config.monitor, self.config.patience):
+            self.model.stop_training = True
+
+
+class SaveSnapshots(keras.callbacks.Callback):
+    """Keeps the weights after each of the given numbers of steps."""
+
+    def __init__(self, work: Path, steps: list[int]) -> None:
+        super().__init__()
+        self.paths = {step: work / snapshot_file(i + 1) for i, step in enumerate(steps)}
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Keep the weights if a snapshot is due now."""
+        path = self.paths.get(int(self.model.optimizer.iterations))
+        if path:
+            save_variables(path, self.model.weights)
+
+
+def train(
+    network: keras.Model,
+    config: Training,
+    rates: np.ndarray,
+    training: Part,
+    validation: Part,
+    seed: int,
+    work: Path,
+    publish: Callable[[History], None],
+) -> list[Epoch]:
+    """Train `network` as `config` says, from the last epoch finished in the folder `work`.
+
+    Leaves in `work` the weights of the best epoch (`BEST`) and of each snapshot. Raw images go in,
+    the loss is cross-entropy on the probabilities that come out.
+
+    Args:
+        network: built but not compiled; ends with the weights of the last epoch.
+        config: what to do, its number of epochs filled in.
+        rates: the learning rate of each of the epochs * steps_per_epoch steps, float32.
+        training: the images to learn from.
+        validation: the images that judge each epoch.
+        seed: decides the order of the images.
+        work: where checkpoints are kept.
+        publish: gets the history after every epoch, and at the start when it is not empty.
+
+    Returns:
+        The epochs trained, those before a resume included.
+
+    Raises:
+        UserError: the loss is no longer finite, or there are fewer steps than snapshots.
+    """
+    epochs, steps = config.epochs, len(rates) // config.epochs
+    at = snapshot_steps(config.snapshots, len(rates))
+    if len(set(at)) < len(at):
+        raise UserError(f"{len(rates)} training steps are too few for {len(at)} snapshots")
+
+    network.compile(
+        optimizer=build_optimizer(config.optimizer, TabulatedSchedule(rates)),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        steps_per_execution=_steps_per_execution(steps, at),
+        jit_compile=False,  # slower than oneDNN's kernels on a CPU
+    )
+    work.mkdir(parents=True, exist_ok=True)
+    history = restore_state(work / STATE, network)
+    done = len(history)
+    if done:
+        print(f"resuming after epoch {done} of {epochs}", flush=True)
+        publish(history)
+    if done < epochs and not (done and out_of_patience(history, config.monitor, config.patience)):
+        network.fit(
+            training_batches(training, config.batch_size, seed, range(done, epochs)),
+            validation_data=evaluation_batches(validation),
+            initial_epoch=done,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            shuffle=False,  # the pipeline has done it
+            callbacks=[SaveSnapshots(work, at), CommitEpochs(work, config, history, publish)],
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+    return history
+
+
+def _steps_per_execution(steps: int, snapshots_at: list[int]) -> int:
+    """How many steps, up to 32, run between two returns to Python.
+
+    A whole number of such executions makes an epoch, and each snapshot falls right after one.
+    """
+    whole = math.gcd(steps, *snapshots_at)
+    return max(k for k in range(1, 33) if whole % k == 0)

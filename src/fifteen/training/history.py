@@ -1,0 +1,58 @@
+"""What happened in each epoch, and the decisions that follow from it.
+
+Early stopping and the choice of the best epoch are functions of the history alone, so a resumed
+training decides exactly as an uninterrupted one.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from fifteen.config import Monitor
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One finished epoch.
+
+    Attributes:
+        epoch: its number, from 1.
+        seconds: wall time of training and validation.
+        train_loss: mean over the epoch, in nats.
+        train_accuracy: share of right answers during the epoch, in [0, 1].
+        val_loss: on the validation part after the epoch, in nats.
+        val_accuracy: on the validation part after the epoch, in [0, 1].
+    """
+
+    epoch: int
+    seconds: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+
+
+History = Sequence[Epoch]
+
+
+def best_epoch(history: History, monitor: Monitor) -> int:
+    """The number of the epoch with the best value of `monitor`; the first one on a tie."""
+    values = np.array([getattr(row, monitor) for row in history])
+    best = np.argmin(values) if monitor == "val_loss" else np.argmax(values)
+    return history[best].epoch
+
+
+def out_of_patience(history: History, monitor: Monitor, patience: int | None) -> bool:
+    """Whether `patience` epochs have passed since the best one."""
+    return patience is not None and history[-1].epoch - best_epoch(history, monitor) >= patience
+
+
+def write_history(path: Path, history: History) -> None:
+    """Write one CSV row per epoch."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Epoch)])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in history)

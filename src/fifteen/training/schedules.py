@@ -1,0 +1,95 @@
+"""Learning rates as plain arrays: one number for every step of a training.
+
+A schedule is computed once, before training, as a function of the total number of steps. The same
+array drives the optimizer, is recorded with the run and is drawn in the report.
+"""
+
+from functools import singledispatch
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from fifteen.config import Constant, Cosine, Piecewise, Schedule, Triangular
+
+
+@singledispatch
+def learning_rates(schedule: Schedule, epochs: int, steps_per_epoch: int) -> np.ndarray:
+    """The learning rate of every step, float32 of shape (epochs * steps_per_epoch,)."""
+    raise TypeError(f"no learning rates are defined for {schedule!r}")
+
+
+@learning_rates.register
+def _constant(schedule: Constant, epochs: int, steps_per_epoch: int) -> np.ndarray:
+    return np.full(epochs * steps_per_epoch, schedule.rate, np.float32)
+
+
+@learning_rates.register
+def _piecewise(schedule: Piecewise, epochs: int, steps_per_epoch: int) -> np.ndarray:
+    starts, factors = zip(*schedule.factors, strict=True)
+    current = np.searchsorted(starts, np.arange(1, epochs + 1), side="right") - 1
+    per_epoch = schedule.rate * np.asarray(factors)[current]
+    return np.repeat(per_epoch.astype(np.float32), steps_per_epoch)
+
+
+@learning_rates.register
+def _triangular(schedule: Triangular, epochs: int, steps_per_epoch: int) -> np.ndarray:
+    """The triangular policy of Smith (2017, arXiv:1506.01186), as the original study set it.
+
+    After epoch e (from 0) the rate becomes peak · (1 − x), with x = |e/h − 2c + 1|,
+    c = ⌊1 + e/(2h)⌋ and h the half cycle; the first epoch, before any update, runs at the peak.
+    """
+    half = schedule.half_cycle_epochs
+    e = np.arange(epochs - 1)
+    cycle = np.floor(1 + e / (2 * half))
+    after = schedule.peak * (1 - np.abs(e / half - 2 * cycle + 1))
+    per_epoch = np.concatenate([[schedule.peak], after])
+    return np.repeat(per_epoch.astype(np.float32), steps_per_epoch)
+
+
+@learning_rates.register
+def _cosine(schedule: Cosine, epochs: int, steps_per_epoch: int) -> np.ndarray:
+    """Cosine annealing with restarts, per step (Huang et al. 2017, arXiv:1704.00109, eq. 2).
+
+    Rate of step t (from 0) of T in M cycles: peak/2 · (cos(π · mod(t, ⌈T/M⌉) / ⌈T/M⌉) + 1).
+    """
+    total = epochs * steps_per_epoch
+    length = -(-total // schedule.cycles)
+    phase = np.arange(total) % length / length
+    return (schedule.peak / 2 * (np.cos(np.pi * phase) + 1)).astype(np.float32)
+
+
+class TabulatedSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Reads the learning rate of each step from an array; past its end the last one holds."""
+
+    def __init__(self, rates: np.ndarray) -> None:
+        """Keep `rates`, float32 of shape (steps,)."""
+        self.rates = rates
+
+    def __call__(self, step: keras.KerasTensor) -> keras.KerasTensor:
+        """The learning rate of `step`, counted from 0."""
+        last = len(self.rates) - 1
+        return ops.take(
+            ops.convert_to_tensor(self.rates), ops.minimum(ops.cast(step, "int32"), last)
+        )
+
+    def get_config(self) -> dict[str, object]:
+        """The array, so that a compiled model can be saved."""
+        return {"rates": self.rates.tolist()}
+
+
+def snapshot_steps(snapshots: int, total_steps: int) -> list[int]:
+    """The numbers of steps after which `snapshots` equally spaced snapshots are taken.
+
+    With as many snapshots as cosine cycles these are the ends of the cycles, where the rate is
+    lowest.
+    """
+    length = -(-total_steps // snapshots) if snapshots else 0
+    return [min((i + 1) * length, total_steps) for i in range(snapshots)]
+
+
+def write_learning_rates(path: Path, rates: np.ndarray) -> None:
+    """Write one CSV row per step, counted from 0."""
+    rows = np.stack([np.arange(len(rates)), rates], axis=1)
+    np.savetxt(path, rows, "%d,%.8g", header="step,learning_rate", comments="")

@@ -1,0 +1,112 @@
+"""Stage `prepare`: load the data set, cut the split, check it, write arrays.
+
+`--check` only says whether the data set can be had: status 0 when it can, 3 when it cannot.
+"""
+
+import argparse
+import sys
+from hashlib import md5
+from pathlib import Path
+
+import numpy as np
+
+from fifteen.config import load_params
+from fifteen.data.arrays import (
+    Classes,
+    Part,
+    channel_statistics,
+    check_part,
+    read_classes,
+    superclass_of,
+    write_parts,
+)
+from fifteen.data.sources import (
+    DataUnavailableError,
+    Source,
+    load_source,
+    require_available,
+)
+from fifteen.data.split import part_indices
+from fifteen.errors import UserError, run_stage
+from fifteen.files import new_folder, write_json
+from fifteen.reporting.contact_sheet import contact_sheet
+
+TRAINVAL, TEST, REPORT = Path("data/trainval"), Path("data/test"), Path("reports/data")
+
+
+def cut(source: Source, ranges: dict[str, list[list[float]]]) -> dict[str, Part]:
+    """The parts of `ranges` (percent of the training images) and the test part.
+
+    Raises:
+        UserError: two parts share an image.
+    """
+    indices = {name: part_indices(r, len(source.train.labels)) for name, r in ranges.items()}
+    if len(np.unique(np.concatenate(list(indices.values())))) < sum(map(len, indices.values())):
+        raise UserError("the parts of data.split share images after rounding to whole images")
+    return {name: source.train.take(at) for name, at in indices.items()} | {"test": source.test}
+
+
+def describe(parts: dict[str, Part], classes: Classes) -> dict[str, object]:
+    """What a reader of the report wants to know of the data."""
+    counts = {
+        name: np.bincount(part.labels, minlength=len(classes.names)).tolist()
+        for name, part in parts.items()
+    }
+    seen = {name: {md5(image).digest() for image in part.images} for name, part in parts.items()}
+    return {
+        "source": classes.source,
+        "images": {name: len(part.labels) for name, part in parts.items()},
+        "classes": len(classes.names),
+        "superclasses": len(classes.superclass_names or []),
+        "training_statistics": channel_statistics(parts["train"].images),
+        "images_also_in_train": {
+            name: len(seen[name] & seen["train"]) for name in parts if name != "train"
+        },
+        "images_per_class": [
+            {"class": name, **{part: counts[part][i] for part in parts}}
+            for i, name in enumerate(classes.names)
+        ],
+    }
+
+
+def main() -> None:
+    """Prepare the data set named in params.yaml."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only say whether the data can be had")
+    arguments = parser.parse_args()
+
+    data = load_params().data
+    if arguments.check:
+        try:
+            if not (TRAINVAL.is_dir() and read_classes(TRAINVAL).source == data.source):
+                require_available(data.source)
+        except DataUnavailableError as error:
+            print(error)
+            sys.exit(3)
+        return
+
+    source = load_source(data.source)
+    names = source.superclass_names
+    coarse = source.train.superclass_labels
+    classes = Classes(
+        data.source,
+        source.names,
+        names,
+        None if coarse is None else superclass_of(source.train.labels, coarse, len(source.names)),
+    )
+    parts = cut(source, data.split.model_dump())
+    for name, part in parts.items():
+        check_part(part, classes, where=name)
+
+    with new_folder(TRAINVAL) as trainval, new_folder(TEST) as test, new_folder(REPORT) as report:
+        write_parts(trainval, {name: parts[name] for name in ("train", "validation")}, classes)
+        write_parts(test, {"test": parts["test"]}, classes)
+        write_json(report / "summary.json", describe(parts, classes))
+        sheet = contact_sheet(parts["train"].images, parts["train"].labels, classes.names)
+        sheet.save(report / "contact_sheet.png", optimize=True)
+    sizes = ", ".join(f"{len(part.labels):,} {name}" for name, part in parts.items())
+    print(f"{data.source}: {sizes} images in {len(classes.names)} classes")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,147 @@
+"""Stage `report`: all models side by side, and which differences between them are real."""
+
+import csv
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fifteen import tracking
+from fifteen.config import load_params
+from fifteen.errors import run_stage
+from fifteen.evaluation.significance import compare
+from fifteen.files import new_file, new_folder, read_json, write_json
+from fifteen.reporting import comparison_figures as figures
+from fifteen.reporting.original import original_accuracies
+from fifteen.reporting.page import render_page
+from fifteen.reporting.style import model_colours, save_png
+from fifteen.reporting.tables import comparisons_markdown, headline, results_markdown
+
+REPORTS = Path("reports")
+MODELS = REPORTS / "models"
+
+
+def load_predictions(name: str) -> dict[str, np.ndarray]:
+    """What `evaluate` found: which test images a model, and each of its members, gets right."""
+    with np.load(Path("predictions") / f"{name}.npz") as saved:
+        labels = saved["labels"]
+        found = {"model": saved["probabilities"].argmax(-1) == labels, "run_id": saved["run_id"]}
+        if "member_probabilities" in saved:
+            found["members"] = saved["member_probabilities"].argmax(-1) == labels
+    return found
+
+
+def compare_all(
+    models: dict[str, dict[str, Any]], predictions: dict[str, dict[str, np.ndarray]]
+) -> list[dict[str, Any]]:
+    """Every model against every earlier one, and each ensemble against two of its members."""
+    pairs = [
+        (a, b, predictions[a]["model"], predictions[b]["model"]) for b, a in combinations(models, 2)
+    ]
+    for name, model in models.items():
+        if model["kind"] == "ensemble":
+            best = int(np.argmax(model["member_validation_accuracy"]))
+            for which, index in {"last_snapshot": -1, "best_snapshot": best}.items():
+                member = predictions[name]["members"][index]
+                pairs.append(
+                    (name, f"{model['variant']}:{which}", predictions[name]["model"], member)
+                )
+    return [{"a": a, "b": b, **compare(right_a, right_b)} for a, b, right_a, right_b in pairs]
+
+
+def read_columns(path: Path) -> dict[str, np.ndarray]:
+    """The columns of a CSV file by name; those that are not numbers are left out."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    columns = {key: [row[key] for row in rows] for key in rows[0] if key != "name"}
+    return {key: np.array(values, dtype=float) for key, values in columns.items()}
+
+
+def write_figures(folder: Path, metrics: dict[str, Any], names: list[str]) -> None:
+    """Draw what compares the models of `metrics`."""
+    models, colours = metrics["models"], model_colours(metrics["models"])
+    singles = [name for name, model in models.items() if model["kind"] == "single"]
+    histories = {name: read_columns(MODELS / name / "history.csv") for name in singles}
+    rates = {name: read_columns(MODELS / name / "learning_rate.csv") for name in singles}
+    per_class = {name: read_columns(MODELS / name / "per_class.csv")["accuracy"] for name in models}
+    curves = {
+        name: (
+            rate["step"],
+            rate["learning_rate"],
+            len(rate["step"]) // len(histories[name]["epoch"]),
+        )
+        for name, rate in rates.items()
+    }
+    original = {k: v for k, v in original_accuracies(metrics["source"]).items() if k in models}
+    drawn = {
+        "accuracy": figures.accuracy_figure(models, original, colours),
+        "curves": figures.curves_figure(histories, colours),
+        "learning_rates": figures.learning_rate_figure(curves, colours),
+        "per_class": figures.per_class_figure(per_class, names, colours),
+    }
+    if len(models) > 1:
+        drawn["differences"] = figures.differences_figure(metrics["comparisons"], "baseline")
+    for name, figure in drawn.items():
+        save_png(figure, folder / f"{name}.png")
+
+
+def write_curves(path: Path, names: list[str]) -> None:
+    """Write the curves of all trained models below each other, for `dvc plots`."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        for name in names:
+            columns = read_columns(MODELS / name / "history.csv")
+            if name == names[0]:
+                writer.writerow(["model", *columns])
+            writer.writerows([name, *row] for row in zip(*columns.values(), strict=True))
+
+
+def main() -> None:
+    """Write metrics.json, the figures and the report of all models in params.yaml."""
+    params = load_params()
+    models = {name: read_json(MODELS / name / "metrics.json") for name in params.model_names()}
+    predictions = {name: load_predictions(name) for name in models}
+    data = read_json(REPORTS / "data" / "summary.json")
+    metrics = {
+        "source": data["source"],
+        "epoch_budget": params.budget.epochs,
+        **{f"{part}_images": count for part, count in data["images"].items()},
+        "hardware": models["baseline"]["hardware"],
+        "models": models,
+        "comparisons": compare_all(models, predictions),
+    }
+    kinds = {
+        kind: [n for n in models if models[n]["kind"] == kind] for kind in ("single", "ensemble")
+    }
+
+    with new_folder(REPORTS / "figures") as folder:
+        write_figures(folder, metrics, [entry["class"] for entry in data["images_per_class"]])
+    with new_file(REPORTS / "curves.csv") as curves:
+        write_curves(curves, kinds["single"])
+    write_json(REPORTS / "metrics.json", metrics)
+    write_json(
+        REPORTS / "accuracy.json",
+        {
+            name: {part: models[name][part]["accuracy"] for part in ("validation", "test")}
+            for name in models
+        },
+    )
+    pages = {
+        "results.md": results_markdown(metrics) + "\n" + comparisons_markdown(metrics),
+        "report.html": render_page(metrics, MODELS, REPORTS / "figures", REPORTS / "data"),
+    }
+    for file, text in pages.items():
+        with new_file(REPORTS / file) as partial:
+            partial.write_text(text, encoding="utf-8")
+
+    for kind, names in kinds.items():
+        if names:
+            best = max(names, key=lambda name: models[name]["validation"]["accuracy"])
+            run_id = str(predictions[best]["run_id"])
+            tracking.register_best(data["source"], f"best-{kind}", run_id, "val/best_accuracy")
+    print(headline(metrics))
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,153 @@
+import json
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+from fifteen.reporting.page import render_page
+
+VOID = {"meta", "img", "br", "link", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Checks that every element is closed in turn, and collects what the tests ask for."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.images, self.tags, self.text, self.links = [], [], [], [], []
+        self.ids = set()
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append(tag)
+        self.ids.add(attributes.get("id"))
+        if tag == "img":
+            self.images.append(attributes)
+        if tag == "a":
+            self.links.append(attributes["href"])
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    @property
+    def words(self):
+        return " ".join("".join(self.text).split())
+
+
+@pytest.fixture
+def reports(tmp_path, metrics):
+    """What the page reads, as `prepare`, `evaluate` and `report` write it."""
+
+    def png(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 3)).save(path)
+
+    for name in ("accuracy", "differences", "curves", "learning_rates", "per_class"):
+        png(tmp_path / "figures" / f"{name}.png")
+    for name in metrics["models"]:
+        folder = tmp_path / "models" / name
+        for picture in ("confusion", "superclass_confusion", "mistakes"):
+            png(folder / f"{picture}.png")
+        rows = [f"{index},class {index},100,0.5" for index in range(100)]
+        (folder / "per_class.csv").write_text("\n".join(["class,name,images,accuracy", *rows]))
+    png(tmp_path / "data" / "contact_sheet.png")
+    summary = {
+        "source": metrics["source"],
+        "images": {"train": 45000, "validation": 5000, "test": 10000},
+        "classes": 100,
+        "superclasses": 20,
+        "images_also_in_train": {"validation": 1, "test": 3},
+        "images_per_class": [
+            {"class": "apple", "train": 450, "validation": 48, "test": 100},
+            {"class": "otter", "train": 450, "validation": 52, "test": 100},
+        ],
+    }
+    (tmp_path / "data" / "summary.json").write_text(json.dumps(summary))
+    return tmp_path
+
+
+def render(metrics, reports):
+    html = render_page(metrics, reports / "models", reports / "figures", reports / "data")
+    return html, Page(html)
+
+
+def test_everything_is_there(metrics, reports):
+    _, page = render(metrics, reports)
+    for text in (
+        "may train for 15 epochs?",
+        "snapshot_sum, the model with the best validation accuracy",  # headline
+        "41.62 (40.62–42.62)",  # results
+        "class 55 (4.00)",  # the original's worst class of the baseline, by name
+        "+0.28",  # ours minus the original
+        "snapshot_sum is better than its last snapshot by 1.20 pp",
+        "All comparisons (5)",
+        "Worst class: otter (4.00 %)",
+        "45,000",
+        "48–52",
+        "100 classes in 20 superclasses",
+    ):
+        assert text in page.words
+    assert {"h1", "h2", "h3", "main", "nav", "table", "figure"} <= set(page.tags)
+
+
+def test_nothing_is_loaded_from_anywhere(metrics, reports):
+    html, page = render(metrics, reports)
+    assert len(page.images) == 5 + 3 * 3 + 1
+    for image in page.images:
+        assert image["src"].startswith("data:image/png;base64,")
+        assert image["alt"]
+        assert (image["width"], image["height"]) == ("4", "3")
+    assert "http" not in html
+    assert not {"script", "link", "iframe"} & set(page.tags)
+    assert page.links
+    assert all(link[0] == "#" and link[1:] in page.ids for link in page.links)
+
+
+def test_names_are_escaped(metrics, reports):
+    evil = "<script>alert(1)</script>"
+    test = metrics["models"]["baseline"]["test"]
+    test["best_class"]["name"] = evil
+    test["confused_pairs"][0]["true"] = evil
+    html, page = render(metrics, reports)
+    assert "<script" not in html
+    assert "script" not in page.tags
+    assert page.words.count(evil) == 3  # results table, the model's sentence, its pairs
+
+
+def test_other_data_without_superclasses_or_original(metrics, reports):
+    metrics["source"] = "digits"
+    for name, model in metrics["models"].items():
+        del model["test"]["superclass_accuracy"]
+        (reports / "models" / name / "superclass_confusion.png").unlink()
+    _, page = render(metrics, reports)
+    assert len(page.images) == 5 + 3 * 2 + 1
+    assert "original" not in page.ids
+    assert "original study" not in page.words.lower()
+
+
+def test_a_baseline_alone(metrics, reports):
+    metrics["models"] = {"baseline": metrics["models"]["baseline"]}
+    metrics["comparisons"] = []
+    (reports / "figures" / "differences.png").unlink()
+    _, page = render(metrics, reports)
+    assert "it is the baseline itself" in page.words
+    assert "ensembles pay" not in page.words
+
+
+def test_ties_of_a_vote_are_told(metrics, reports):
+    metrics["models"]["snapshot_sum"]["test"]["tie_rate"] = 0.0712
+    assert "The vote was tied for 7.12 % of the images." in render(metrics, reports)[1].words
+
+
+def test_a_missing_picture_is_an_error(metrics, reports):
+    (reports / "models" / "snapshot" / "superclass_confusion.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"superclass_confusion\.png"):
+        render(metrics, reports)

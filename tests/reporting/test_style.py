@@ -1,0 +1,67 @@
+import subprocess
+import sys
+
+import matplotlib
+import pytest
+from PIL import Image
+
+from fifteen.reporting.style import PALETTE, figure_style, model_colours, new_figure, save_png
+
+
+def a_figure():
+    with figure_style():
+        figure = new_figure(3, 2)
+        figure.add_subplot().plot([0, 1], [1, 0], label="line")
+        return figure
+
+
+def test_png_bytes_are_reproducible(tmp_path):
+    save_png(a_figure(), tmp_path / "a.png")
+    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red", "savefig.dpi": 33}):
+        save_png(a_figure(), tmp_path / "b.png")  # a user's own settings change nothing
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size == (450, 300)
+        assert not image.text  # neither a date nor a version
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"old")
+
+    def fail(*arguments, **options):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_png(a_figure(), path)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"old"]
+
+
+def test_settings_are_given_back():
+    before = dict(matplotlib.rcParams)
+    a_figure()
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_colours_are_distinct_and_then_repeat():
+    colours = model_colours([f"model{index}" for index in range(12)])
+    assert len(set(list(colours.values())[:10])) == 10
+    assert colours["model0"] == colours["model10"] == PALETTE[0]
+
+
+def test_imports_stay_light():
+    """The report starts fast: no training library, and no pyplot with its global figures."""
+    code = (
+        "import sys\n"
+        "from fifteen.reporting import comparison_figures, contact_sheet, model_figures, page\n"
+        "print(sorted({'matplotlib.pyplot', 'tensorflow', 'keras', 'mlflow', 'sklearn', 'scipy',"
+        " 'fifteen.evaluation', 'fifteen.training', 'fifteen.ensembles'} & set(sys.modules)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == "[]"

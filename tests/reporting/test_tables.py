@@ -1,0 +1,136 @@
+import pytest
+
+from fifteen.reporting import tables
+
+
+def test_results_markdown(metrics):
+    lines = tables.results_markdown(metrics).splitlines()
+    assert lines[0] == (
+        "| model | kind | test accuracy % (95 % interval) | top-5 % | NLL | ECE | superclass % "
+        "| epochs | parameters | train s | best class | worst class | original study % |"
+    )
+    assert lines[1] == "| :-- | :-- |" + " --: |" * 11
+    assert lines[2] == (
+        "| baseline | single | 41.62 (40.62–42.62) | 75.00 | 2.346 | 0.079 | 60.00 "
+        "| 15 | 1,253,284 | 236 | apple (87.50) | otter (4.00) | 41.34 |"
+    )
+    assert lines[4] == (
+        "| snapshot_sum | sum of 5 | 51.50 (50.50–52.50) | 75.00 | 2.346 | 0.079 | 60.00 "
+        "| 15 | 1,253,284 | 236 | apple (87.50) | otter (4.00) | – |"
+    )
+    assert lines[5:] == [
+        "",
+        "cifar100: 45,000 training, 5,000 validation and 10,000 test images; "
+        "budget of epochs: 15; 2 cores of a CPU, float32.",
+    ]
+
+
+def test_columns_that_do_not_apply_are_left_out(metrics):
+    metrics["source"] = "cifar10"
+    for model in metrics["models"].values():
+        del model["test"]["superclass_accuracy"]
+    text = tables.results_markdown(metrics)
+    assert "superclass" not in text
+    assert "original" not in text
+    assert all(line.count("|") == 12 for line in text.splitlines()[:5])
+
+
+def test_names_cannot_break_the_markdown(metrics):
+    metrics["models"]["baseline"]["test"]["best_class"]["name"] = "a|b <script> &"
+    row = tables.results_markdown(metrics).splitlines()[2]
+    assert "a\\|b &lt;script> &amp; (87.50)" in row
+
+
+def test_comparisons_markdown(metrics):
+    metrics["comparisons"] = metrics["comparisons"][1:2] + metrics["comparisons"][3:]
+    assert tables.comparisons_markdown(metrics).splitlines() == [
+        "| a | b | a − b, pp | 95 % interval, pp | McNemar p | verdict: a is |",
+        "| :-- | :-- | --: | --: | --: | --: |",
+        "| baseline | snapshot_sum | −9.88 | −10.48 to −9.28 | &lt; 0.0001 | worse |",
+        "| snapshot_sum | snapshot:last_snapshot | +1.20 | +0.60 to +1.80 | 0.0003 | better |",
+        "| snapshot_sum | snapshot:best_snapshot | +0.20 | −0.40 to +0.80 | 0.500 | same |",
+    ]
+
+
+def test_results_text(metrics):
+    assert tables.results_text(metrics).splitlines() == [
+        "model         kind      test %  95 % interval  top-5 %    NLL    ECE"
+        "  epochs  params  train s",
+        "baseline      single     41.62    40.62–42.62    75.00  2.346  0.079"
+        "      15  1.25 M      236",
+        "snapshot      single     50.00    49.00–51.00    75.00  2.346  0.079"
+        "      15  1.25 M      236",
+        "snapshot_sum  sum of 5   51.50    50.50–52.50    75.00  2.346  0.079"
+        "      15  1.25 M      236",
+    ]
+
+
+def test_results_text_keeps_to_100_columns(metrics):
+    metrics["models"]["a_variant_with_a_very_long_name_indeed"] = metrics["models"]["baseline"]
+    lines = tables.results_text(metrics).splitlines()
+    assert max(map(len, lines)) == 100
+    assert lines[-1].startswith("a_variant_with_a_v…  single")
+
+
+def test_headline_names_the_model_that_validation_chose(metrics):
+    metrics["models"]["snapshot"]["test"]["accuracy"] = 0.99  # not the reason to choose it
+    assert tables.headline(metrics) == (
+        "snapshot_sum, the model with the best validation accuracy, classifies 51.50 % of the "
+        "10,000 test images correctly (95 % interval 50.50 to 52.50 %) and is better than the "
+        "baseline by 9.88 pp (95 % interval 9.28 to 10.48, McNemar p < 0.0001)."
+    )
+
+
+def test_headline_when_nothing_beats_the_baseline(metrics):
+    metrics["models"]["baseline"]["validation"]["accuracy"] = 0.9
+    assert tables.headline(metrics).endswith("; it is the baseline itself.")
+
+
+def test_ensemble_verdicts(metrics):
+    assert tables.ensemble_verdicts(metrics) == [
+        "snapshot_sum is better than its last snapshot by 1.20 pp "
+        "(95 % interval 0.60 to 1.80, McNemar p = 0.0003).",
+        "snapshot_sum is not distinguishable from its best snapshot, the same as far as these "
+        "images can tell (difference +0.20 pp, 95 % interval −0.40 to +0.80, McNemar p = 0.500).",
+        "snapshot_sum is better than the baseline by 9.88 pp "
+        "(95 % interval 9.28 to 10.48, McNemar p < 0.0001).",
+    ]
+
+
+def test_no_ensembles_no_verdicts(metrics):
+    del metrics["models"]["snapshot_sum"]
+    assert tables.ensemble_verdicts(metrics) == []
+
+
+def test_an_ensemble_that_was_not_compared_is_an_error(metrics):
+    metrics["comparisons"].pop()
+    with pytest.raises(KeyError, match="snapshot_sum is not compared with snapshot:best_snapshot"):
+        tables.ensemble_verdicts(metrics)
+
+
+def test_worse_is_said_as_a_loss():
+    comparison = {
+        "difference": -0.012,
+        "ci95": [-0.018, -0.006],
+        "mcnemar_p": 0.0004,
+        "verdict": "worse",
+    }
+    assert tables.verdict_phrase(comparison, "b") == (
+        "worse than b by 1.20 pp (95 % interval 0.60 to 1.80, McNemar p = 0.0004)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(0.0, "< 0.0001"), (0.00012, "0.0001"), (0.0314, "0.031"), (0.0496, "0.050"), (1.0, "1.000")],
+)
+def test_p_value(p, text):
+    assert tables.p_value(p) == text
+
+
+@pytest.mark.parametrize(
+    ("difference", "text"),
+    [(0.012, "+1.20"), (-0.0035, "−0.35"), (0.0, "0.00"), (-0.00001, "0.00"), (0.00001, "0.00")],
+)
+def test_signed_points(difference, text):
+    assert tables.signed_points(difference) == text
