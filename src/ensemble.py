@@ -6,17 +6,17 @@ Usage: python src/ensemble.py NAME
 import sys
 from pathlib import Path
 
-import keras
-import numpy as np
-
-from fifteen import tracking
+from fifteen import hardware, tracking
 from fifteen.config import load_params
 from fifteen.data.arrays import IMAGE_SHAPE, read_classes, read_part
-from fifteen.ensembles.model import build_ensemble, with_member_outputs
+from fifteen.ensembles.model import build_ensemble, predict_with_members
 from fifteen.ensembles.rules import tie_rate
 from fifteen.errors import UserError, run_stage
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix
 from fifteen.files import new_folder, read_json, write_json
+
+import keras
+import numpy as np
 
 DATA, MODELS = Path("data/trainval"), Path("models")
 
@@ -24,6 +24,7 @@ DATA, MODELS = Path("data/trainval"), Path("models")
 def main() -> None:
     """Build the ensemble named on the command line and judge it on the validation images."""
     name = sys.argv[1]
+    hardware.share_gpus()
     config = load_params().ensemble(name)
     classes, validation = read_classes(DATA), read_part(DATA, "validation")
     variant = MODELS / config.variant
@@ -35,10 +36,9 @@ def main() -> None:
         )
 
     ensemble = build_ensemble([keras.models.load_model(path) for path in snapshots], config.method)
-    outputs = with_member_outputs(ensemble).predict(validation.images, batch_size=500, verbose=0)
-    predicted = outputs["combined"].argmax(axis=-1)
-    members = outputs["members"].argmax(axis=-1)
-    ties = tie_rate(outputs["members"].swapaxes(0, 1))
+    combined, members = predict_with_members(ensemble, validation.images)
+    predicted = combined.argmax(axis=-1)
+    right = members.argmax(axis=-1) == validation.labels[:, None]
     trained = read_json(variant / "result.json")
     with (
         tracking.new_run(classes.source, name, f"ensemble {name}") as run,
@@ -54,9 +54,7 @@ def main() -> None:
             "parameters": ensemble.count_params(),
             **{key: trained[key] for key in ("train_seconds", "hardware")},
             "validation": {"accuracy": float(np.mean(predicted == validation.labels))},
-            "member_validation_accuracy": np.mean(
-                members == validation.labels[:, None], axis=0
-            ).tolist(),
+            "member_validation_accuracy": right.mean(axis=0).tolist(),
             "run_id": run.id,
         }
         ensemble.save(folder / "model.keras")
@@ -64,7 +62,10 @@ def main() -> None:
 
         run.log_params(config.model_dump() | {"members": len(snapshots)})
         run.log_metrics(
-            {"val/best_accuracy": result["validation"]["accuracy"], "val/tie_rate": ties}
+            {
+                "val/best_accuracy": result["validation"]["accuracy"],
+                "val/tie_rate": tie_rate(members),
+            }
         )
         run.log_series(
             {"val/member_accuracy": list(enumerate(result["member_validation_accuracy"], start=1))}

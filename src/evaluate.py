@@ -9,12 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import keras
-import numpy as np
-
-from fifteen import tracking
+from fifteen import hardware, tracking
 from fifteen.data.arrays import IMAGE_SHAPE, Classes, Part, read_classes, read_part
-from fifteen.ensembles.model import with_member_outputs
+from fifteen.ensembles.model import predict_with_members
 from fifteen.ensembles.rules import tie_rate
 from fifteen.errors import run_stage
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix, group_confusion
@@ -23,19 +20,19 @@ from fifteen.files import new_file, new_folder, read_json, write_json
 from fifteen.reporting.model_figures import confusion_figure, mistakes_figure
 from fifteen.reporting.style import save_png
 
+import keras
+import numpy as np
+
 DATA, MODELS = Path("data/test"), Path("models")
 SCALARS = ("accuracy", "top5_accuracy", "nll", "ece", "superclass_accuracy", "tie_rate")
 
 
 def predict(model: keras.Model, kind: str, images: np.ndarray) -> dict[str, np.ndarray]:
-    """The model's probabilities (N, C), and those of an ensemble's members (members, N, C)."""
+    """The model's probabilities (N, C), and those of an ensemble's members (N, members, C)."""
     if kind == "single":
         return {"probabilities": model.predict(images, batch_size=500, verbose=0)}
-    outputs = with_member_outputs(model).predict(images, batch_size=500, verbose=0)
-    return {
-        "probabilities": outputs["combined"],
-        "member_probabilities": outputs["members"].swapaxes(0, 1),
-    }
+    combined, members = predict_with_members(model, images)
+    return {"probabilities": combined, "member_probabilities": members}
 
 
 def write_per_class(
@@ -72,6 +69,7 @@ def write_report(
 def main() -> None:
     """Evaluate the model named on the command line."""
     name = sys.argv[1]
+    hardware.share_gpus()
     classes, test = read_classes(DATA), read_part(DATA, "test")
     result = read_json(MODELS / name / "result.json")
     run_id = result.pop("run_id")

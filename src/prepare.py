@@ -8,8 +8,6 @@ import sys
 from hashlib import md5
 from pathlib import Path
 
-import numpy as np
-
 from fifteen.config import load_params
 from fifteen.data.arrays import (
     Classes,
@@ -30,6 +28,8 @@ from fifteen.data.split import part_indices
 from fifteen.errors import UserError, run_stage
 from fifteen.files import new_folder, write_json
 from fifteen.reporting.contact_sheet import contact_sheet
+
+import numpy as np
 
 TRAINVAL, TEST, REPORT = Path("data/trainval"), Path("data/test"), Path("reports/data")
 

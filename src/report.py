@@ -5,8 +5,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fifteen import tracking
 from fifteen.config import load_params
 from fifteen.errors import run_stage
@@ -18,6 +16,8 @@ from fifteen.reporting.page import render_page
 from fifteen.reporting.style import model_colours, save_png
 from fifteen.reporting.tables import comparisons_markdown, headline, results_markdown
 
+import numpy as np
+
 REPORTS = Path("reports")
 MODELS = REPORTS / "models"
 
@@ -28,7 +28,7 @@ def load_predictions(name: str) -> dict[str, np.ndarray]:
         labels = saved["labels"]
         found = {"model": saved["probabilities"].argmax(-1) == labels, "run_id": saved["run_id"]}
         if "member_probabilities" in saved:
-            found["members"] = saved["member_probabilities"].argmax(-1) == labels
+            found["members"] = saved["member_probabilities"].argmax(-1) == labels[:, None]
     return found
 
 
@@ -43,7 +43,7 @@ def compare_all(
         if model["kind"] == "ensemble":
             best = int(np.argmax(model["member_validation_accuracy"]))
             for which, index in {"last_snapshot": -1, "best_snapshot": best}.items():
-                member = predictions[name]["members"][index]
+                member = predictions[name]["members"][:, index]
                 pairs.append(
                     (name, f"{model['variant']}:{which}", predictions[name]["model"], member)
                 )

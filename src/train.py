@@ -10,10 +10,6 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-import keras
-import numpy as np
-from filelock import FileLock
-
 import fifteen
 from fifteen import hardware, tracking
 from fifteen.config import Training, load_params
@@ -26,6 +22,10 @@ from fifteen.training.checkpoint import load_variables, saved_history
 from fifteen.training.fit import BEST, STATE, snapshot_file, steps_per_epoch, train
 from fifteen.training.history import History, best_epoch, write_history
 from fifteen.training.schedules import learning_rates, write_learning_rates
+
+import keras
+import numpy as np
+from filelock import FileLock
 
 DATA = Path("data/trainval")
 LEARNING_RATES_PER_EPOCH = 500  # points of the learning-rate curve in MLflow, at most

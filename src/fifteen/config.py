@@ -7,12 +7,12 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin
 
+from fifteen.errors import UserError
+
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic import model_validator as validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-
-from fifteen.errors import UserError
 
 PARAMS_FILE = Path("params.yaml")
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import keras
-import tensorflow as tf
+from fifteen.quiet import without_greeting
+
+with without_greeting():
+    import keras
+    import tensorflow as tf
 
 CPU_INFO = Path("/proc/cpuinfo")
 
@@ -25,11 +28,17 @@ class HardwareInUse:
     precision: str
 
 
-def configure(precision: Literal["auto", "float32", "mixed_bfloat16"]) -> HardwareInUse:
-    """Let GPU memory grow as needed and set the precision of the networks built from now on."""
+def share_gpus() -> list[tf.config.PhysicalDevice]:
+    """Take GPU memory only as it is needed; the GPUs there are."""
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
+    return gpus
+
+
+def configure(precision: Literal["auto", "float32", "mixed_bfloat16"]) -> HardwareInUse:
+    """Share the GPUs and set the precision of the networks built from now on."""
+    gpus = share_gpus()
     details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
     flags = CPU_INFO.read_text(encoding="utf-8") if CPU_INFO.exists() else ""
     if precision == "auto":

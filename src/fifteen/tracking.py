@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
+from fifteen.files import repository_root
+
 import mlflow
 import numpy as np
 from filelock import FileLock
@@ -18,8 +20,6 @@ from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
-
-from fifteen.files import repository_root
 
 if TYPE_CHECKING:
     import keras

@@ -1,7 +1,7 @@
+from fifteen.evaluation.calibration import expected_calibration_error, reliability
+
 import numpy as np
 import pytest
-
-from fifteen.evaluation.calibration import expected_calibration_error, reliability
 
 
 def two_classes(confidences, correct, dtype=np.float64):

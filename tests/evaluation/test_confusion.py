@@ -1,12 +1,12 @@
-import numpy as np
-import pytest
-
 from fifteen.evaluation.confusion import (
     confusion_image,
     confusion_matrix,
     group_confusion,
     most_confused_pairs,
 )
+
+import numpy as np
+import pytest
 
 WHITE = [255, 255, 255]
 

@@ -1,12 +1,12 @@
 import json
 import math
 
+from fifteen.evaluation import metrics
+from fifteen.evaluation.calibration import expected_calibration_error
+
 import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
-
-from fifteen.evaluation import metrics
-from fifteen.evaluation.calibration import expected_calibration_error
 
 # Four images, three classes. Top-1: 0 (right), 1 (right), 0 (wrong, truth second), 1 (wrong, last).
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.5, 0.2, 0.3], [0.4, 0.5, 0.1]])

@@ -1,10 +1,10 @@
 import json
 import math
 
+from fifteen.evaluation.significance import compare, mcnemar_p, paired_difference
+
 import numpy as np
 import pytest
-
-from fifteen.evaluation.significance import compare, mcnemar_p, paired_difference
 
 
 def outcomes(only_a, only_b, both=0, neither=0):

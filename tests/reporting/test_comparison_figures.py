@@ -1,7 +1,3 @@
-import numpy as np
-import pytest
-from matplotlib.colors import to_hex
-
 from fifteen.reporting.comparison_figures import (
     accuracy_figure,
     curves_figure,
@@ -11,6 +7,10 @@ from fifteen.reporting.comparison_figures import (
     spread,
 )
 from fifteen.reporting.style import model_colours, save_png
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
 
 
 def tick_labels(axis):

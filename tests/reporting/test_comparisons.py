@@ -1,6 +1,6 @@
-import pytest
-
 from fifteen.reporting.comparisons import compared, relative_to
+
+import pytest
 
 
 def test_relative_to_turns_the_reference_to_second_place(metrics):

@@ -1,7 +1,7 @@
+from fifteen.reporting.contact_sheet import contact_sheet
+
 import numpy as np
 import pytest
-
-from fifteen.reporting.contact_sheet import contact_sheet
 
 
 def plain_images(labels):

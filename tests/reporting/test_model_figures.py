@@ -1,8 +1,8 @@
-import numpy as np
-import pytest
-
 from fifteen.reporting.model_figures import confusion_figure, mistakes_figure
 from fifteen.reporting.style import save_png
+
+import numpy as np
+import pytest
 
 NAMES = ["apple", "bee", "cup"]
 

@@ -1,6 +1,6 @@
-import pytest
-
 from fifteen.reporting.original import original_accuracies, original_results
+
+import pytest
 
 
 def test_published_figures():

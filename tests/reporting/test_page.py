@@ -1,10 +1,10 @@
 import json
 from html.parser import HTMLParser
 
+from fifteen.reporting.page import render_page
+
 import pytest
 from PIL import Image
-
-from fifteen.reporting.page import render_page
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 

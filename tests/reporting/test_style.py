@@ -1,11 +1,11 @@
 import subprocess
 import sys
 
+from fifteen.reporting.style import PALETTE, figure_style, model_colours, new_figure, save_png
+
 import matplotlib
 import pytest
 from PIL import Image
-
-from fifteen.reporting.style import PALETTE, figure_style, model_colours, new_figure, save_png
 
 
 def a_figure():

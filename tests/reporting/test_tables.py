@@ -1,6 +1,6 @@
-import pytest
-
 from fifteen.reporting import tables
+
+import pytest
 
 
 def test_results_markdown(metrics):

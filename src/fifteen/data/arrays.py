@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from fifteen.errors import UserError
 from fifteen.files import md5, read_json, write_json
+
+import numpy as np
 
 IMAGE_SHAPE = (32, 32, 3)
 

@@ -1,8 +1,8 @@
 """The tf.data input pipeline: batches of raw uint8 images, shuffled anew in every epoch."""
 
-import tensorflow as tf
-
 from fifteen.data.arrays import Part
+
+import tensorflow as tf
 
 
 def training_batches(part: Part, batch_size: int, seed: int, epochs: range) -> tf.data.Dataset:

@@ -6,10 +6,11 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from fifteen.data.arrays import Part
 from fifteen.errors import UserError
+from fifteen.quiet import without_greeting
+
+import numpy as np
 
 ARCHIVES = {
     "cifar100": "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
@@ -88,9 +89,10 @@ def _answers(url: str) -> bool:
 
 
 def _load_tfds(name: str) -> Source:
-    import tensorflow as tf
-    import tensorflow_datasets as tfds
-    from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
+    with without_greeting():
+        import tensorflow as tf
+        import tensorflow_datasets as tfds
+        from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
     builder = tfds.builder(name, data_dir=tfds_folder())
     try:

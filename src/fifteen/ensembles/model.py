@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+from fifteen.ensembles.rules import RULES
+
 import keras
+import numpy as np
 from keras import ops
 
-from fifteen.ensembles.rules import RULES
+MEMBERS = "member_probabilities"
 
 
 def build_ensemble(members: Sequence[keras.Model], method: str) -> keras.Model:
@@ -26,12 +29,17 @@ def build_ensemble(members: Sequence[keras.Model], method: str) -> keras.Model:
     inputs = keras.Input(members[0].input_shape[1:], name="images")
     for number, member in enumerate(members, start=1):
         member.name = f"member_{number}"
-    stacked = ops.stack([member(inputs) for member in members])
-    return keras.Model(inputs, RULES[method](stacked), name=f"{method}_of_{len(members)}")
+    stacked = ops.stack([member(inputs) for member in members], axis=1)
+    probabilities = keras.layers.Identity(name=MEMBERS)(stacked)
+    return keras.Model(inputs, RULES[method](probabilities), name=f"{method}_of_{len(members)}")
 
 
-def with_member_outputs(ensemble: keras.Model) -> keras.Model:
-    """The same ensemble, giving {"combined": (batch, C), "members": (batch, members, C)}."""
-    members = [layer for layer in ensemble.layers if isinstance(layer, keras.Model)]
-    outputs = ops.stack([member(ensemble.input) for member in members], axis=1)
-    return keras.Model(ensemble.input, {"combined": ensemble.output, "members": outputs})
+def predict_with_members(
+    ensemble: keras.Model, images: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the ensemble answers, (N, C), and what each member does, (N, members, C)."""
+    outputs = [ensemble.output, ensemble.get_layer(MEMBERS).output]
+    combined, members = keras.Model(ensemble.input, outputs).predict(
+        images, batch_size=500, verbose=0
+    )
+    return combined, members

@@ -1,7 +1,7 @@
 """Combination rules: from the probabilities of several members to one answer.
 
 Written in `keras.ops`, so that one definition serves stored predictions and the exported model.
-Everywhere `members` has the shape (members, images, classes) and holds probabilities.
+Everywhere `members` has the shape (images, members, classes) and holds probabilities.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def sum_rule(members: keras.KerasTensor) -> keras.KerasTensor:
     The class with the largest sum is the answer (Huang et al. 2017, section 3). Shape (images,
     classes).
     """
-    return ops.mean(members, axis=0)
+    return ops.mean(members, axis=1)
 
 
 def votes(members: keras.KerasTensor) -> keras.KerasTensor:
@@ -27,7 +27,7 @@ def votes(members: keras.KerasTensor) -> keras.KerasTensor:
     Where a member has several such classes, it votes for the lowest index.
     """
     choices = ops.one_hot(ops.argmax(members, axis=-1), members.shape[-1], dtype="float32")
-    return ops.sum(choices, axis=0)
+    return ops.sum(choices, axis=1)
 
 
 def vote_rule(members: keras.KerasTensor) -> keras.KerasTensor:
@@ -39,9 +39,9 @@ def vote_rule(members: keras.KerasTensor) -> keras.KerasTensor:
     """
     counts = votes(members)
     leading = counts == ops.max(counts, axis=-1, keepdims=True)
-    summed = ops.where(leading, ops.sum(members, axis=0), -1.0)
+    summed = ops.where(leading, ops.sum(members, axis=1), -1.0)
     winner = ops.one_hot(ops.argmax(summed, axis=-1), members.shape[-1], dtype="float32")
-    return (counts + VOTE_WINNER_BONUS * winner) / (members.shape[0] + VOTE_WINNER_BONUS)
+    return (counts + VOTE_WINNER_BONUS * winner) / (members.shape[1] + VOTE_WINNER_BONUS)
 
 
 def tie_rate(members: keras.KerasTensor) -> float:

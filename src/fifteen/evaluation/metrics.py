@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from scipy import stats
-
 from fifteen.evaluation.calibration import expected_calibration_error
 from fifteen.evaluation.confusion import confusion_matrix, most_confused_pairs
+
+import numpy as np
+from scipy import stats
 
 _CLIP = 1e-7  # keras.config.epsilon(), which Keras clips with in its crossentropy losses
 _SUM_TOLERANCE = 1e-3  # leaves room for float16 and bfloat16 softmax outputs

@@ -1,9 +1,9 @@
 """The networks that params.yaml can name."""
 
-import keras
-
 from fifteen.networks.baseline import baseline
 from fifteen.networks.refined import refined
+
+import keras
 
 NETWORKS = {"baseline": baseline, "refined": refined}
 

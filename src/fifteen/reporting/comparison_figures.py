@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fifteen.reporting.comparisons import relative_to
+from fifteen.reporting.style import GREY, PALETTE, figure_style, new_figure, show_grid
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-
-from fifteen.reporting.comparisons import relative_to
-from fifteen.reporting.style import GREY, PALETTE, figure_style, new_figure, show_grid
 
 # Shape and fill repeat what the colour says.
 _VERDICT_LOOKS = {

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from fifteen.reporting.style import figure_style, new_figure
+
 import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
-
-from fifteen.reporting.style import figure_style, new_figure
 
 # Up to this many classes there is room to name and number every cell.
 MAX_NAMED_CLASSES = 25

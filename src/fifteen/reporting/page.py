@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from PIL import Image
-
 from fifteen.files import read_json
 from fifteen.reporting import tables
 from fifteen.reporting.comparisons import relative_to
 from fifteen.reporting.original import original_results
+
+import jinja2
+from PIL import Image
 
 
 @dataclass(frozen=True)

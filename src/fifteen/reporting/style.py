@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from fifteen.files import new_file
+
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
-
-from fifteen.files import new_file
 
 GREY = "#6b6b6b"
 

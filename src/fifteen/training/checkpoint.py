@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import keras
-import numpy as np
-
 from fifteen.files import new_file
 from fifteen.training.history import Epoch, History
+
+import keras
+import numpy as np
 
 
 def save_variables(path: Path, variables: Sequence[keras.Variable], **extra: np.ndarray) -> None:

@@ -6,9 +6,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import keras
-import numpy as np
-
 from fifteen.config import Training
 from fifteen.data.arrays import Part
 from fifteen.data.pipeline import evaluation_batches, training_batches
@@ -17,6 +14,9 @@ from fifteen.training.checkpoint import restore_state, save_state, save_variable
 from fifteen.training.history import Epoch, History, best_epoch, out_of_patience
 from fifteen.training.optimizers import build_optimizer
 from fifteen.training.schedules import TabulatedSchedule, snapshot_steps
+
+import keras
+import numpy as np
 
 STATE, BEST = "state.npz", "best.npz"
 

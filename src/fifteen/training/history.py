@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import numpy as np
-
 from fifteen.config import Monitor
+
+import numpy as np
 
 
 @dataclass(frozen=True)

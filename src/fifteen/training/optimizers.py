@@ -1,8 +1,8 @@
 """The optimizers that params.yaml can name."""
 
-import keras
-
 from fifteen.training.schedules import TabulatedSchedule
+
+import keras
 
 
 def build_optimizer(name: str, schedule: TabulatedSchedule) -> keras.optimizers.Optimizer:

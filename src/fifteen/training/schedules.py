@@ -7,11 +7,11 @@ array drives the optimizer, is recorded with the run and is drawn in the report.
 from functools import singledispatch
 from pathlib import Path
 
+from fifteen.config import Constant, Cosine, Piecewise, Schedule, Triangular
+
 import keras
 import numpy as np
 from keras import ops
-
-from fifteen.config import Constant, Cosine, Piecewise, Schedule, Triangular
 
 
 @singledispatch
