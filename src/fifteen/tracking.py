@@ -174,24 +174,28 @@ def register_best(source: str, alias: str, run_id: str, metric: str) -> None:
 
 def store_uri() -> str:
     """Where runs go: MLFLOW_TRACKING_URI, or the SQLite file of the main repository."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_folder() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or _own_store()
 
 
 def _folder() -> Path:
     return repository_root() / "mlruns"
 
 
+def _own_store() -> str:
+    return f"sqlite:///{_folder() / 'mlflow.db'}"
+
+
 def _open_store(source: str) -> str:
     """Open the store, make the experiment of `source` where it is missing, and return its id."""
-    name = f"fifteen-{source}"
-    mlflow.set_tracking_uri(store_uri())
-    folder = _folder()
+    name, uri, folder = f"fifteen-{source}", store_uri(), _folder()
+    mlflow.set_tracking_uri(uri)
     folder.mkdir(exist_ok=True)
     # Processes that create the same SQLite store at once would break each other's migrations.
     with FileLock(folder / ".lock"):
         if mlflow.get_experiment_by_name(name) is None:
-            local = "MLFLOW_TRACKING_URI" not in os.environ
-            mlflow.create_experiment(name, (folder / "artifacts").as_uri() if local else None)
+            # A team's server knows where artifacts go; without one they lie beside the database.
+            artifacts = (folder / "artifacts").as_uri() if uri == _own_store() else None
+            mlflow.create_experiment(name, artifacts)
         return mlflow.set_experiment(name).experiment_id
 
 
