@@ -16,7 +16,7 @@ import numpy as np
 from filelock import FileLock
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import Metric, Run
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
@@ -38,11 +38,13 @@ class TrackedRun:
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log nested parameters under dotted names; the same ones again do no harm."""
-        mlflow.log_params(dict(_flatten(params)))
+        pairs = [Param(key, str(value)) for key, value in _flatten(params)]
+        self._client.log_batch(self.id, params=pairs)
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set or replace tags."""
-        mlflow.set_tags(dict(tags))
+        pairs = [RunTag(key, str(value)) for key, value in tags.items()]
+        self._client.log_batch(self.id, tags=pairs)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log each metric at one step."""
@@ -65,19 +67,19 @@ class TrackedRun:
 
     def log_image(self, image: np.ndarray, key: str) -> None:
         """Log an (H, W, 3) uint8 picture that the UI shows beside that of other runs."""
-        mlflow.log_image(image, key=key, step=0)
+        self._client.log_image(self.id, image, key=key, step=0)
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
         """Log a file, or all files of a folder, as artifacts."""
-        log = mlflow.log_artifacts if path.is_dir() else mlflow.log_artifact
-        log(str(path), folder)
+        log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
+        log(self.id, str(path), folder)
 
     def log_dataset(self, name: str, digest: str, context: str) -> None:
-        """Say which data this run saw: a name and a digest, at most 36 characters."""
+        """Say which data the run now open saw: a name and a digest of at most 36 characters."""
         mlflow.log_input(MetaDataset(CodeDatasetSource(tags={}), name, digest), context)
 
     def log_model(self, model: "keras.Model", image_shape: tuple[int, ...], classes: int) -> None:
-        """Log a model from raw images to class probabilities, with that signature."""
+        """Log, in the run now open, a model from raw images to class probabilities."""
         import tensorflow
 
         signature = ModelSignature(
@@ -129,7 +131,7 @@ def resumable_run(
 
 @contextmanager
 def continued_run(source: str, run_id: str, name: str, stage: str) -> Iterator[TrackedRun]:
-    """The finished run `run_id`, to add to it.
+    """The finished run `run_id`, to add to it; it stays finished, with the duration it had.
 
     Where this store does not have it, because the store was deleted or the model was made on
     another machine, a new run takes its place.
@@ -137,12 +139,12 @@ def continued_run(source: str, run_id: str, name: str, stage: str) -> Iterator[T
     _open_store(source)
     try:
         mlflow.get_run(run_id)
-        known = {"run_id": run_id}
     except MlflowException:
         print(f"run {run_id} of {name} is not in this MLflow store; a new one is begun")
-        known = {"run_name": name, "tags": _tags(stage)}
-    with mlflow.start_run(**known) as run:
-        yield TrackedRun(run.info.run_id)
+        with new_run(source, name, stage) as run:
+            yield run
+    else:
+        yield TrackedRun(run_id)
 
 
 def register_best(source: str, alias: str, run_id: str, metric: str) -> None:
