@@ -66,13 +66,10 @@ def main() -> None:
             order = [("stage", stage), ("script", script)]
             times = {name: seconds(c, folder) for name, c in order[:: 1 - 2 * (repeat % 2)]}
         pairs.append(times)
-        print(
-            f"stage / script = {times['stage'] / times['script']:.3f}   "
-            f"({times['stage']:.1f} s / {times['script']:.1f} s, {arguments.epochs} epochs, {precision})",
-            flush=True,
-        )
+        a, b = times["stage"], times["script"]
+        print(f"stage {a:.1f} s / script {b:.1f} s = {a / b:.3f}", flush=True)
     ratio = statistics.median(pair["stage"] / pair["script"] for pair in pairs)
-    print(f"median of {len(pairs)} pairs: {ratio:.3f}")
+    print(f"median of {len(pairs)} pairs, {arguments.epochs} epochs in {precision}: {ratio:.3f}")
 
 
 if __name__ == "__main__":

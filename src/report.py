@@ -87,14 +87,13 @@ def write_figures(folder: Path, metrics: dict[str, Any], names: list[str]) -> No
 
 
 def write_curves(path: Path, names: list[str]) -> None:
-    """Write the curves of all trained models below each other, for `dvc plots`."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
+    """Write the histories of all trained models below each other, for `dvc plots`."""
+    with path.open("w", encoding="utf-8") as file:
         for name in names:
-            columns = read_columns(MODELS / name / "history.csv")
+            header, *rows = (MODELS / name / "history.csv").read_text(encoding="utf-8").split()
             if name == names[0]:
-                writer.writerow(["model", *columns])
-            writer.writerows([name, *row] for row in zip(*columns.values(), strict=True))
+                file.write(f"model,{header}\n")
+            file.writelines(f"{name},{row}\n" for row in rows)
 
 
 def main() -> None:
