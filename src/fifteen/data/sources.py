@@ -116,8 +116,7 @@ def _read_tfds(builder, split: str) -> Part:  # noqa: ANN001 - a type of a slow 
     """Every image of a split, in the order of the published files."""
     import tensorflow_datasets as tfds
 
-    batches = list(tfds.as_numpy(builder.as_dataset(split=split, batch_size=250)))
-    columns = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
+    columns = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
     coarse = columns.get("coarse_label")
     return Part(
         columns["image"],
