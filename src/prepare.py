@@ -78,7 +78,8 @@ def main() -> None:
     data = load_params().data
     if arguments.check:
         try:
-            if not (TRAINVAL.is_dir() and read_classes(TRAINVAL).source == data.source):
+            prepared = (TRAINVAL / "classes.json").exists()
+            if not (prepared and read_classes(TRAINVAL).source == data.source):
                 require_available(data.source)
         except DataUnavailableError as error:
             print(error)

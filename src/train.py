@@ -27,7 +27,7 @@ import keras
 import numpy as np
 from filelock import FileLock
 
-DATA = Path("data/trainval")
+DATA, MODELS = Path("data/trainval"), Path("models")
 LEARNING_RATES_PER_EPOCH = 500  # points of the learning-rate curve in MLflow, at most
 
 
@@ -70,6 +70,18 @@ def log_data(run: tracking.TrackedRun, source: str) -> None:
     run.set_tags({f"md5.{name}": digest for name, digest in digests.items()})
 
 
+def export(config: Training, classes: int, work: Path, folder: Path) -> keras.Model:
+    """Save the best epoch's model and the snapshots as .keras files; returns the former."""
+    model = build_network(config.network, classes)  # never compiled: saved without an optimizer
+    for number in range(1, config.snapshots + 1):
+        if (work / snapshot_file(number)).exists():  # an early stop leaves the later ones out
+            load_variables(work / snapshot_file(number), model.weights)
+            model.save(folder / f"snapshot_{number}.keras")
+    load_variables(work / BEST, model.weights)
+    model.save(folder / "model.keras")
+    return model
+
+
 def main() -> None:
     """Train the model named on the command line."""
     name = sys.argv[1]
@@ -89,7 +101,10 @@ def main() -> None:
         with tracking.resumable_run(
             classes.source, name, f"train {name}", key, finished, "val/accuracy"
         ) as run:
-            run.log_params(config.model_dump() | {"seed": params.seed, **asdict(machine)})
+            run.log_params(
+                config.model_dump() | {"seed": params.seed, "precision": machine.precision}
+            )
+            run.set_tags({"device": machine.device})  # may change when a training is resumed
             log_data(run, classes.source)
 
             def publish(history: History) -> None:
@@ -100,17 +115,9 @@ def main() -> None:
             history = train(
                 network, config, rates, training, validation, params.seed, work, publish
             )
-
-            # Fresh and never compiled, so that no optimizer is saved with it.
-            model = build_network(config.network, len(classes.names))
-            with new_folder(Path("models") / name) as folder:
-                for number in range(1, config.snapshots + 1):
-                    if (work / snapshot_file(number)).exists():  # none after an early stop
-                        load_variables(work / snapshot_file(number), model.weights)
-                        model.save(folder / f"snapshot_{number}.keras")
-                load_variables(work / BEST, model.weights)
-                model.save(folder / "model.keras")
-                best = history[best_epoch(history, config.monitor) - 1]
+            best = history[best_epoch(history, config.monitor) - 1]
+            with new_folder(MODELS / name) as folder:
+                model = export(config, len(classes.names), work, folder)
                 result = {
                     "name": name,
                     "kind": "single",
@@ -127,15 +134,19 @@ def main() -> None:
                 write_json(folder / "result.json", result)
                 write_history(folder / "history.csv", history)
                 write_learning_rates(folder / "learning_rate.csv", rates[: len(history) * steps])
-
-                run.log_metrics({"train/seconds": result["train_seconds"]})
-                run.log_metrics({"val/best_accuracy": best.val_accuracy, "best_epoch": best.epoch})
-                predicted = model.predict(validation.images, batch_size=500, verbose=0).argmax(1)
-                matrix = confusion_matrix(validation.labels, predicted, len(classes.names))
-                run.log_image(confusion_image(matrix), "confusion_matrix_validation")
-                for file in ("history.csv", "learning_rate.csv", "result.json"):
+                for file in ("result.json", "history.csv", "learning_rate.csv"):
                     run.log_file(folder / file)
-                run.log_model(model, IMAGE_SHAPE, len(classes.names))
+            run.log_metrics(
+                {
+                    "train/seconds": result["train_seconds"],
+                    "val/best_accuracy": best.val_accuracy,
+                    "best_epoch": best.epoch,
+                }
+            )
+            predicted = model.predict(validation.images, batch_size=500, verbose=0).argmax(-1)
+            matrix = confusion_matrix(validation.labels, predicted, len(classes.names))
+            run.log_image(confusion_image(matrix), "confusion_matrix_validation")
+            run.log_model(model, IMAGE_SHAPE, len(classes.names))
         shutil.rmtree(work)
     print(f"{name}: validation accuracy {best.val_accuracy:.2%} in epoch {best.epoch}")
 

@@ -32,6 +32,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 PercentRange = Annotated[list[Percent], Field(min_length=2, max_length=2)]
 
 
@@ -90,7 +91,7 @@ class Piecewise(Strict):
     name: Literal["piecewise"]
     rate: Rate
     factors: Annotated[
-        list[Annotated[list[float], Field(min_length=2, max_length=2)]], Field(min_length=1)
+        list[Annotated[list[Finite], Field(min_length=2, max_length=2)]], Field(min_length=1)
     ]
 
     @validator(mode="after")

@@ -16,7 +16,7 @@ import numpy as np
 from filelock import FileLock
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import LifecycleStage, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
@@ -137,21 +137,19 @@ def continued_run(source: str, run_id: str, name: str, stage: str) -> Iterator[T
     another machine, a new run takes its place.
     """
     _open_store(source)
-    try:
-        mlflow.get_run(run_id)
-    except MlflowException:
+    if _is_here(run_id):
+        yield TrackedRun(run_id)
+    else:
         print(f"run {run_id} of {name} is not in this MLflow store; a new one is begun")
         with new_run(source, name, stage) as run:
             yield run
-    else:
-        yield TrackedRun(run_id)
 
 
 def register_best(source: str, alias: str, run_id: str, metric: str) -> None:
     """Give `alias` of the registered model `fifteen-SOURCE` to the model of a run.
 
     The alias moves only when `metric` of the run, which must be a validation metric, is higher
-    than that of the run that holds it.
+    than that of the run that holds it, and never to a run that this store does not have.
     """
     _open_store(source)
     client, name = mlflow.MlflowClient(), f"fifteen-{source}"
@@ -159,18 +157,16 @@ def register_best(source: str, alias: str, run_id: str, metric: str) -> None:
     def score(run: str) -> float:
         return client.get_run(run).data.metrics[metric]
 
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
+    if not _is_here(run_id):
+        print(f"run {run_id} is not in this MLflow store; {alias} stays where it is")
+        return
     try:
         holder = client.get_model_version_by_alias(name, alias).run_id
         if score(holder) >= score(run_id):
             return
     except MlflowException:
         pass  # nobody holds the alias, or its run is gone
-    version = client.create_model_version(name, f"runs:/{run_id}/{MODEL}", run_id)
+    version = mlflow.register_model(f"runs:/{run_id}/{MODEL}", name)  # finds the logged model
     client.set_registered_model_alias(name, alias, version.version)
 
 
@@ -199,6 +195,14 @@ def _open_store(source: str) -> str:
             artifacts = (folder / "artifacts").as_uri() if uri == _own_store() else None
             mlflow.create_experiment(name, artifacts)
         return mlflow.set_experiment(name).experiment_id
+
+
+def _is_here(run_id: str) -> bool:
+    """Whether the open store has this run, and nobody has deleted it in the UI."""
+    try:
+        return mlflow.get_run(run_id).info.lifecycle_stage == LifecycleStage.ACTIVE
+    except MlflowException:
+        return False
 
 
 def _close_as_killed(run: Run) -> None:

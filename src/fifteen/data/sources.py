@@ -1,5 +1,6 @@
 """Loading a whole data set: CIFAR through TensorFlow Datasets, digits from scikit-learn."""
 
+import http.client
 import os
 import threading
 import urllib.request
@@ -79,7 +80,7 @@ def _answers(url: str) -> bool:
             request = urllib.request.Request(url, method="HEAD")
             with urllib.request.urlopen(request, timeout=NETWORK_TIMEOUT):
                 answered.set()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             pass
 
     thread = threading.Thread(target=ask, daemon=True)
@@ -102,7 +103,7 @@ def _load_tfds(name: str) -> Source:
         raise UserError(f"the archive of {name} is not the published one: {error}") from None
     except (ConnectionError, OSError) as error:
         raise DataUnavailableError(f"{name} could not be downloaded or read: {error}") from None
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+    except tf.errors.OpError as error:
         raise UserError(
             f"the prepared files of {name} in {builder.data_dir} are damaged ({error.message}); "
             "delete that folder and run again"
@@ -113,10 +114,11 @@ def _load_tfds(name: str) -> Source:
 
 
 def _read_tfds(builder, split: str) -> Part:  # noqa: ANN001 - a type of a slow import
-    """Every image of a split, in the order of the published files."""
+    """Every image of a split, in the order in which TensorFlow Datasets keeps them."""
     import tensorflow_datasets as tfds
 
-    columns = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
+    in_order = tfds.ReadConfig(interleave_cycle_length=1)
+    columns = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, read_config=in_order))
     coarse = columns.get("coarse_label")
     return Part(
         columns["image"],

@@ -1,0 +1,135 @@
+import os
+import subprocess
+import sys
+
+from fifteen.ensembles.model import build_ensemble, predict_with_members
+from fifteen.ensembles.rules import RULES
+
+import keras
+import numpy as np
+import pytest
+
+CLASSES = 4
+
+
+def member(seed):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.AveragePooling2D(4),
+            keras.layers.Flatten(),
+            keras.layers.Dense(CLASSES, kernel_initializer="random_normal"),
+            keras.layers.Softmax(dtype="float32"),
+        ],
+        name="baseline",  # all members come with the same name
+    )
+
+
+@pytest.fixture(scope="module")
+def members():
+    return [member(seed) for seed in range(5)]
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def stored(members, images):
+    """The members' own predictions, (images, members, classes)."""
+    return np.stack([m.predict(images, verbose=0) for m in members], axis=1)
+
+
+@pytest.fixture(scope="module", params=sorted(RULES))
+def saved(request, members, stored, tmp_path_factory):
+    """An exported ensemble: its rule, the model, its file."""
+    path = tmp_path_factory.mktemp("ensemble") / "model.keras"
+    ensemble = build_ensemble(members, request.param)
+    ensemble.save(path)
+    return request.param, ensemble, path
+
+
+def test_the_members_disagree(stored):
+    assert len(np.unique(stored.argmax(axis=-1), axis=1)) > 1
+
+
+def test_one_call_answers_by_the_rule(saved, stored, images):
+    method, ensemble, _ = saved
+    found = ensemble.predict(images, verbose=0)
+    expected = np.asarray(RULES[method](stored))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
+
+
+def test_what_each_member_says(saved, stored, images):
+    method, ensemble, _ = saved
+    combined, found = predict_with_members(ensemble, images)
+    assert found.shape == (40, 5, CLASSES)
+    np.testing.assert_allclose(found, stored, atol=1e-6)
+    np.testing.assert_array_equal(
+        combined.argmax(axis=1), np.asarray(RULES[method](found)).argmax(axis=1)
+    )
+
+
+def test_a_loaded_ensemble_is_the_same(saved, images):
+    _, ensemble, path = saved
+    loaded = keras.models.load_model(path)
+    for found, expected in zip(
+        predict_with_members(loaded, images), predict_with_members(ensemble, images), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_raw_images_of_either_type_go_in(saved, images):
+    _, ensemble, _ = saved
+    np.testing.assert_array_equal(
+        ensemble.predict(images, verbose=0),
+        ensemble.predict(images.astype(np.float32), verbose=0),
+    )
+
+
+def test_a_user_needs_keras_alone(members, images, tmp_path):
+    np.save(tmp_path / "images.npy", images)
+    expected = {}
+    for method in RULES:
+        ensemble = build_ensemble(members, method)
+        ensemble.save(tmp_path / f"{method}.keras")
+        expected[method] = ensemble.predict(images, verbose=0)
+    program = """
+import sys, keras, numpy as np
+for method in sys.argv[1:]:
+    model = keras.models.load_model(f"{method}.keras", safe_mode=True)
+    np.save(f"{method}.npy", model.predict(np.load("images.npy"), verbose=0))
+assert not any(name.partition(".")[0] == "fifteen" for name in sys.modules)
+"""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, "-c", program, *RULES]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    for method in RULES:
+        found = np.load(tmp_path / f"{method}.npy")
+        np.testing.assert_allclose(found, expected[method], atol=1e-6)
+
+
+def test_size_and_names(saved, members):
+    method, ensemble, _ = saved
+    assert ensemble.name == f"{method}_of_5"
+    assert ensemble.count_params() == sum(m.count_params() for m in members)
+    assert ensemble.output_shape == (None, CLASSES)
+
+
+@pytest.mark.parametrize("method", sorted(RULES))
+def test_the_order_of_the_members_does_not_matter(method, members, images):
+    found = build_ensemble(members, method).predict(images, verbose=0)
+    turned = build_ensemble(members[::-1], method).predict(images, verbose=0)
+    np.testing.assert_allclose(found, turned, atol=1e-6)
+    np.testing.assert_array_equal(found.argmax(axis=1), turned.argmax(axis=1))
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_fewer_than_two_members_are_no_ensemble(number, members):
+    with pytest.raises(ValueError, match=f"at least two members, not {number}"):
+        build_ensemble(members[:number], "sum")

@@ -1,0 +1,76 @@
+from fifteen.config import Training
+from fifteen.networks.registry import NETWORKS, build_network
+
+import keras
+import numpy as np
+import pytest
+
+POLICIES = ["float32", "mixed_bfloat16"]
+
+
+@pytest.fixture(scope="module", params=[(n, p) for n in sorted(NETWORKS) for p in POLICIES])
+def network(request):
+    """Each network in each precision."""
+    name, policy = request.param
+    kept = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    keras.utils.set_random_seed(1)
+    try:
+        return build_network(name, 7)
+    finally:
+        keras.config.set_dtype_policy(kept)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+
+
+def test_params_yaml_can_name_exactly_these():
+    assert set(Training.model_fields["network"].annotation.__args__) == set(NETWORKS)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_names(name):
+    assert build_network(name, 2).name == name
+
+
+def test_probabilities_come_out(network, images):
+    found = network.predict(images, verbose=0)
+    assert found.shape == (5, 7)
+    assert found.dtype == np.float32
+    assert (found >= 0).all()
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+
+
+def test_raw_images_of_either_type_go_in(network, images):
+    whole, real = (network.predict(images.astype(t), verbose=0) for t in (np.uint8, np.float32))
+    np.testing.assert_array_equal(whole, real)
+    (found, expected) = (np.asarray(network(images)), np.asarray(network(images.astype("float32"))))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_answer_depends_on_the_image(network, images):
+    found = network.predict(images, verbose=0)
+    assert np.ptp(found, axis=0).max() > 1e-4
+
+
+def test_weights_are_kept_in_float32(network):
+    assert {v.dtype for v in network.trainable_variables} == {"float32"}
+
+
+def test_the_seed_decides_the_weights():
+    built = []
+    for seed in (1, 1, 2):
+        keras.utils.set_random_seed(seed)
+        built.append(build_network("baseline", 3).get_weights()[0])
+    np.testing.assert_array_equal(built[0], built[1])
+    assert (built[0] != built[2]).any()
+
+
+def test_saved_and_loaded_in_safe_mode(network, images, tmp_path):
+    network.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(
+        loaded.predict(images, verbose=0), network.predict(images, verbose=0)
+    )

@@ -1,0 +1,32 @@
+import os
+import subprocess
+import sys
+
+from fifteen.quiet import without_greeting
+
+import pytest
+
+
+def test_nothing_is_printed_inside_and_everything_outside(capfd):
+    with without_greeting():
+        os.write(2, b"from C")
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"
+
+
+def test_an_exception_gets_out_and_the_output_is_back(capfd):
+    with pytest.raises(ImportError), without_greeting():
+        raise ImportError
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"
+
+
+def test_importing_tensorflow_is_silent():
+    done = subprocess.run(
+        [sys.executable, "-c", "import fifteen.hardware"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout + done.stderr == ""

@@ -1,0 +1,391 @@
+import os
+import sqlite3
+import subprocess
+import sys
+
+from fifteen import tracking
+from fifteen.tracking import (
+    BATCH_LIMIT,
+    RESUME_KEY,
+    continued_run,
+    new_run,
+    register_best,
+    resumable_run,
+)
+
+import keras
+import mlflow
+import numpy as np
+import pytest
+from mlflow.entities import RunStatus
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from fifteen.tracking import new_run
+with new_run("together", sys.argv[1], "train " + sys.argv[1]) as run:
+    run.log_metrics({"val/accuracy": 0.5}, step=1)
+    run.log_file(Path(sys.argv[2]), "notes")
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A main repository, in a path with a space, whose store three processes make at once.
+
+    They work elsewhere, as the stages of `dvc exp run --temp` do.
+    """
+    root = tmp_path_factory.mktemp("main repository")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    note = elsewhere / "note.txt"
+    note.write_text("hello")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    environment |= {"DVC_ROOT": str(root), "PYTHONPATH": os.pathsep.join(sys.path)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, name, str(note)],
+            cwd=elsewhere,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("one", "two", "three")
+    ]
+    errors = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], errors
+    assert [path.name for path in elsewhere.iterdir()] == ["note.txt"]
+    return root
+
+
+@pytest.fixture(autouse=True)
+def store(root, monkeypatch):
+    """The client of that store. MLflow keeps its address in the environment; it is put back."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "to be restored")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    monkeypatch.setenv("DVC_ROOT", str(root))
+    for name in ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
+        monkeypatch.delenv(name, raising=False)
+    yield mlflow.MlflowClient(f"sqlite:///{root / 'mlruns' / 'mlflow.db'}")
+    mlflow.set_tracking_uri(None)
+
+
+def runs_of(store, source):
+    experiment = store.get_experiment_by_name(f"fifteen-{source}")
+    return store.search_runs([experiment.experiment_id])
+
+
+def status(store, run_id):
+    return store.get_run(run_id).info.status
+
+
+def series(store, run_id, metric):
+    return sorted((m.step, m.value) for m in store.get_metric_history(run_id, metric))
+
+
+kept: list[str] = []  # the ids of the runs of `train`, in order
+
+
+def train(source, key="k", epochs_done=0, until=2, name="baseline", error=None):
+    """A training that logs the epochs it has not logged, and may end in an error; its run's id."""
+    with resumable_run(source, name, f"train {name}", key, epochs_done, "val/accuracy") as run:
+        for epoch in range(run.steps_logged("val/accuracy") + 1, until + 1):
+            run.log_metrics({"val/accuracy": epoch / 10}, step=epoch)
+        kept.append(run.id)
+        if error:
+            raise error
+    return run.id
+
+
+def killed(store, *arguments, **options):
+    """As `train`, but the process got no chance to close its run."""
+    run_id = train(*arguments, **options)
+    store.update_run(run_id, RunStatus.to_string(RunStatus.RUNNING))
+    return run_id
+
+
+def test_three_processes_made_one_store(store, root):
+    runs = runs_of(store, "together")
+    assert sorted(run.info.run_name for run in runs) == ["one", "three", "two"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert {run.data.metrics["val/accuracy"] for run in runs} == {0.5}
+    assert {run.data.tags["dvc.stage"] for run in runs} == {"train one", "train two", "train three"}
+    assert (root / "mlruns" / "mlflow.db").is_file()
+
+
+def test_artifacts_are_in_the_main_repository(root):
+    notes = list((root / "mlruns" / "artifacts").rglob("note.txt"))
+    assert [note.read_text() for note in notes] == ["hello"] * 3
+
+
+def test_one_experiment_per_source(store):
+    with new_run("apples", "a", "train a") as one:
+        pass
+    with new_run("pears", "b", "train b") as other:
+        pass
+    assert [run.info.run_id for run in runs_of(store, "apples")] == [one.id]
+    assert [run.info.run_id for run in runs_of(store, "pears")] == [other.id]
+
+
+def test_a_run_says_where_it_comes_from(store, monkeypatch):
+    with new_run("tags", "plain", "train plain") as plain:
+        pass
+    monkeypatch.setenv("DVC_EXP_NAME", "upper-barn")
+    monkeypatch.setenv("DVC_EXP_BASELINE_REV", "0123abc")
+    with new_run("tags", "inside", "train inside") as inside:
+        inside.set_tags({"md5.x": "00"})
+    tags = store.get_run(inside.id).data.tags
+    assert (tags["dvc.exp_name"], tags["dvc.baseline_rev"]) == ("upper-barn", "0123abc")
+    assert (tags["dvc.stage"], tags["md5.x"]) == ("train inside", "00")
+    assert "dvc.exp_name" not in store.get_run(plain.id).data.tags
+    assert store.get_run(plain.id).info.run_name == "plain"
+
+
+@pytest.mark.parametrize("error", [ValueError(), KeyboardInterrupt(), SystemExit(143)])
+def test_an_error_closes_the_run_as_failed(store, error):
+    with pytest.raises(type(error)), new_run("errors", "x", "train x") as run:
+        raise error
+    assert status(store, run.id) == "FAILED"
+    assert mlflow.active_run() is None
+
+
+def test_parameters_are_flattened(store):
+    params = {
+        "network": "baseline",
+        "schedule": {"name": "piecewise", "factors": [[1, 1.0], [7, 0.1]]},
+        "deep": {"er": {"est": 1}},
+        "patience": None,
+    }
+    with new_run("params", "x", "train x") as run:
+        run.log_params(params)
+        run.log_params(params)  # as a resumed training does
+    assert store.get_run(run.id).data.params == {
+        "network": "baseline",
+        "schedule.name": "piecewise",
+        "schedule.factors": "[[1, 1.0], [7, 0.1]]",
+        "deep.er.est": "1",
+        "patience": "None",
+    }
+
+
+def test_all_points_of_long_series_arrive(store):
+    given = {
+        "learning_rate": [(step, step / 7) for step in range(2 * BATCH_LIMIT + 345)],
+        "val/accuracy": [(1, np.float32(0.25)), (2, 0.5)],
+    }
+    with new_run("series", "x", "train x") as run:
+        assert run.steps_logged("val/accuracy") == 0
+        run.log_series(given)
+        run.log_metrics({"val/accuracy": 0.75}, step=3)
+        run.log_series({})
+        assert run.steps_logged("val/accuracy") == 3
+    assert series(store, run.id, "learning_rate") == given["learning_rate"]
+    assert series(store, run.id, "val/accuracy") == [(1, 0.25), (2, 0.5), (3, 0.75)]
+
+
+def test_files_pictures_and_data(store, tmp_path):
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "a.csv").write_text("1")
+    (tmp_path / "b.txt").write_text("2")
+    with new_run("files", "x", "train x") as run:
+        run.log_file(tmp_path / "test", "test")
+        run.log_file(tmp_path / "b.txt")
+        run.log_image(np.zeros((4, 5, 3), np.uint8), "confusion_matrix")
+        run.log_dataset("cifar100", "0123abcd", "training")
+        run.log_dataset("cifar100", "4567cdef", "validation")
+    found = {file.path for file in store.list_artifacts(run.id)}
+    assert {"test", "b.txt", "images"} <= found
+    assert [file.path for file in store.list_artifacts(run.id, "test")] == ["test/a.csv"]
+    images = [file.path for file in store.list_artifacts(run.id, "images")]
+    assert any("confusion_matrix" in image and image.endswith(".png") for image in images)
+    inputs = store.get_run(run.id).inputs.dataset_inputs
+    assert {(i.dataset.name, i.dataset.digest, i.tags[0].value) for i in inputs} == {
+        ("cifar100", "0123abcd", "training"),
+        ("cifar100", "4567cdef", "validation"),
+    }
+
+
+def test_a_killed_run_is_continued(store):
+    first = killed(store, "killed", until=2)
+    assert train("killed", epochs_done=2, until=4) == first
+    assert status(store, first) == "FINISHED"
+    assert store.get_run(first).info.run_name == "baseline"
+    assert [step for step, _ in series(store, first, "val/accuracy")] == [1, 2, 3, 4]
+    assert len(runs_of(store, "killed")) == 1
+
+
+def test_a_run_killed_between_its_checkpoint_and_its_log_is_continued(store):
+    first = killed(store, "behind", until=1)
+    assert train("behind", epochs_done=2, until=3) == first
+    assert [step for step, _ in series(store, first, "val/accuracy")] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("error", [ValueError(), SystemExit(143)])
+def test_a_failed_run_is_continued(store, error):
+    source = f"failed-{type(error).__name__}"
+    with pytest.raises(type(error)):
+        train(source, until=1, error=error)
+    assert status(store, kept[-1]) == "FAILED"
+    assert train(source, epochs_done=1) == kept[-2]
+    assert status(store, kept[-1]) == "FINISHED"
+
+
+def test_a_finished_run_is_left_alone(store):
+    first = train("finished")
+    second = train("finished", epochs_done=0)
+    assert second != first
+    assert [step for step, _ in series(store, first, "val/accuracy")] == [1, 2]
+
+
+def test_another_key_is_another_training(store):
+    first = killed(store, "keys", key="k1")
+    second = train("keys", key="k2", epochs_done=2)
+    assert second != first
+    assert status(store, first) == "RUNNING"  # perhaps another process is at it
+    assert store.get_run(second).data.tags[RESUME_KEY] == "k2"
+
+
+def test_a_run_ahead_of_the_checkpoint_is_closed_and_a_new_one_begun(store):
+    stale = killed(store, "stale", until=3)
+    fresh = train("stale", epochs_done=0, until=2)
+    assert fresh != stale
+    assert status(store, stale) == "KILLED"
+    assert [step for step, _ in series(store, stale, "val/accuracy")] == [1, 2, 3]
+    assert [step for step, _ in series(store, fresh, "val/accuracy")] == [1, 2]
+
+
+def test_of_two_unfinished_runs_the_newest_that_fits_goes_on(store):
+    older = killed(store, "two", until=3)
+    newer = killed(store, "two", epochs_done=0, until=1)
+    assert status(store, older) == "KILLED"
+    assert train("two", epochs_done=1) == newer
+
+
+def test_an_evaluation_is_added_to_the_run_of_the_training(store):
+    first = train("evaluated")
+    with continued_run("evaluated", first, "baseline", "evaluate baseline") as run:
+        run.log_metrics({"test/accuracy": 0.5})
+    assert run.id == first
+    data = store.get_run(first).data
+    assert (data.metrics["test/accuracy"], data.metrics["val/accuracy"]) == (0.5, 0.2)
+    assert data.tags["dvc.stage"] == "train baseline"
+    assert status(store, first) == "FINISHED"
+
+
+def test_an_unknown_run_is_replaced(store, capsys):
+    unknown = "0" * 32
+    with continued_run("unknown", unknown, "baseline", "evaluate baseline") as run:
+        run.log_metrics({"test/accuracy": 0.5})
+    assert run.id != unknown
+    assert f"run {unknown} of baseline is not in this MLflow store" in capsys.readouterr().out
+    found = store.get_run(run.id)
+    assert found.info.run_name == "baseline"
+    assert found.data.tags["dvc.stage"] == "evaluate baseline"
+
+
+def test_a_run_deleted_in_the_ui_is_replaced(store):
+    deleted = train("deleted")
+    store.delete_run(deleted)
+    with continued_run("deleted", deleted, "baseline", "evaluate baseline") as run:
+        run.log_metrics({"test/accuracy": 0.5})
+    assert run.id != deleted
+    assert [r.info.run_id for r in runs_of(store, "deleted")] == [run.id]
+
+
+@pytest.fixture(scope="module")
+def network():
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
+    return keras.Sequential(layers)
+
+
+def trained(network, source, accuracy):
+    with new_run(source, "x", "train x") as run:
+        run.log_metrics({"val/best_accuracy": accuracy})
+        run.log_model(network, (4, 4, 3), 2)
+    return run.id
+
+
+def test_a_registered_model_answers_and_has_a_signature(network):
+    run_id = trained(network, "model", 0.5)
+    register_best("model", "best-single", run_id, "val/best_accuracy")
+    images = np.random.default_rng(0).random((3, 4, 4, 3), np.float32)
+    expected = network.predict(images, verbose=0)
+    for address in (f"runs:/{run_id}/model", "models:/fifteen-model@best-single"):
+        loaded = mlflow.pyfunc.load_model(address)
+        np.testing.assert_allclose(loaded.predict(images), expected, atol=1e-6)
+        signature = loaded.metadata.signature
+        assert signature.inputs.inputs[0].shape == (-1, 4, 4, 3)
+        assert signature.outputs.inputs[0].shape == (-1, 2)
+
+
+def test_the_alias_moves_only_to_a_better_model(store, network):
+    def holder(alias="best-single"):
+        return store.get_model_version_by_alias("fifteen-best", alias).run_id
+
+    first, worse, equal, better = (trained(network, "best", a) for a in (0.4, 0.3, 0.4, 0.5))
+    for run_id, expected in (
+        (first, first),
+        (first, first),
+        (worse, first),
+        (equal, first),
+        (better, better),
+        (first, better),
+    ):
+        register_best("best", "best-single", run_id, "val/best_accuracy")
+        assert holder() == expected
+    assert len(store.search_model_versions("name='fifteen-best'")) == 2
+
+    register_best("best", "best-ensemble", worse, "val/best_accuracy")  # each alias for itself
+    assert holder("best-ensemble") == worse
+    assert holder() == better
+
+
+def test_the_alias_never_moves_to_a_run_that_is_not_in_the_store(store, network, capsys):
+    first, deleted = (trained(network, "away", accuracy) for accuracy in (0.1, 0.9))
+    store.delete_run(deleted)
+    register_best("away", "best-single", first, "val/best_accuracy")
+    for run_id in (deleted, "0" * 32):
+        register_best("away", "best-single", run_id, "val/best_accuracy")
+        assert store.get_model_version_by_alias("fifteen-away", "best-single").run_id == first
+        assert f"run {run_id} is not in this MLflow store" in capsys.readouterr().out
+
+
+def test_the_alias_moves_on_when_its_holder_is_gone_from_the_store(store, network):
+    run_id = trained(network, "gone", 0.1)
+    store.create_registered_model("fifteen-gone")
+    version = store.create_model_version("fifteen-gone", f"runs:/{run_id}/model", "f" * 32)
+    store.set_registered_model_alias("fifteen-gone", "best-single", version.version)
+    register_best("gone", "best-single", run_id, "val/best_accuracy")
+    assert store.get_model_version_by_alias("fifteen-gone", "best-single").run_id == run_id
+
+
+def test_a_team_s_server_wins(root, store, tmp_path, monkeypatch):
+    address = f"sqlite:///{tmp_path / 'team.db'}"
+    with (  # a copy, as making a new store takes seconds
+        sqlite3.connect(root / "mlruns" / "mlflow.db") as ours,
+        sqlite3.connect(tmp_path / "team.db") as team,
+    ):
+        ours.backup(team)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    assert tracking.store_uri() == address
+    monkeypatch.chdir(tmp_path)
+    with new_run("team", "x", "train x") as run:
+        pass
+    assert store.get_experiment_by_name("fifteen-team") is None
+    team = mlflow.MlflowClient(address)
+    assert [r.info.run_id for r in runs_of(team, "team")] == [run.id]
+    # Where the artifacts go is for the server to say.
+    location = team.get_experiment_by_name("fifteen-team").artifact_location
+    assert str(root) not in location
+
+
+@pytest.mark.parametrize("unset", [None, ""])
+def test_without_a_server_runs_go_to_the_main_repository(unset, root, store, monkeypatch):
+    if unset is not None:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", unset)
+    assert tracking.store_uri() == f"sqlite:///{root}/mlruns/mlflow.db"
+    source = f"local-{unset}"
+    with new_run(source, "x", "train x"):
+        pass
+    location = store.get_experiment_by_name(f"fifteen-{source}").artifact_location
+    assert location == (root / "mlruns" / "artifacts").as_uri()

@@ -1,0 +1,258 @@
+from dataclasses import replace
+
+from fifteen.config import Training
+from fifteen.data.arrays import Part
+from fifteen.errors import UserError
+from fifteen.training import fit
+from fifteen.training.checkpoint import load_variables
+from fifteen.training.fit import BEST, STATE, snapshot_file, steps_per_epoch, train
+from fifteen.training.history import best_epoch
+
+import keras
+import numpy as np
+import pytest
+
+IMAGES, BATCH = 37, 8  # four full batches and one of 5
+STEPS = 5
+
+
+def make_part(images, seed):
+    """Three classes that differ in brightness, and noise."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, images, dtype=np.int32)
+    noise = rng.integers(0, 150, (images, 32, 32, 3))
+    return Part((noise + 50 * labels[:, None, None, None]).astype(np.uint8), labels)
+
+
+TRAIN, VALIDATION = make_part(IMAGES, 1), make_part(20, 2)
+
+
+def build(seed=0, normalised=True):
+    keras.utils.set_random_seed(seed)
+    layers = [
+        keras.Input((32, 32, 3)),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.AveragePooling2D(8),
+        keras.layers.Flatten(),
+        keras.layers.Dense(12, activation="relu"),
+        keras.layers.Dropout(0.5),
+        keras.layers.Dense(3, activation="softmax"),
+    ]
+    if normalised:
+        layers.insert(5, keras.layers.BatchNormalization())
+    return keras.Sequential(layers)
+
+
+def run(work, epochs=4, rates=None, publish=lambda history: None, network=None, **config):
+    """Train a small network; returns it and its history."""
+    network = network or build()
+    config = Training(network="baseline", batch_size=BATCH, epochs=epochs, **config)
+    rates = np.full(epochs * STEPS, 0.01, np.float32) if rates is None else rates
+    history = train(network, config, rates, TRAIN, VALIDATION, 7, work, publish)
+    return network, history
+
+
+def timeless(history):
+    return [replace(row, seconds=0.0) for row in history]
+
+
+def arrays(path):
+    with np.load(path) as saved:
+        return {name: saved[name] for name in saved.files if name != "history"}
+
+
+def same(one, two):
+    """Whether two networks, or two saved files, have equal weights to the last bit."""
+    one, two = (
+        list(arrays(x).values()) if not isinstance(x, keras.Model) else x.get_weights()
+        for x in (one, two)
+    )
+    return all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    work = tmp_path_factory.mktemp("uninterrupted")
+    return work, *run(work, snapshots=3)
+
+
+def kill_in_publish(monkeypatch, after):
+    def publish(history):
+        if len(history) == after:
+            raise Killed
+
+    return publish
+
+
+def kill_before_the_state(monkeypatch, after):
+    original = fit.save_state
+
+    def save_state(path, model, history):
+        if len(history) == after:
+            raise Killed
+        original(path, model, history)
+
+    monkeypatch.setattr(fit, "save_state", save_state)
+    return lambda history: None
+
+
+def kill_within_an_epoch(monkeypatch, after):
+    original = fit.SaveSnapshots.on_train_batch_end
+
+    def on_train_batch_end(self, batch, logs=None):
+        original(self, batch, logs)
+        if int(self.model.optimizer.iterations) == after * STEPS + 3:
+            raise Killed
+
+    monkeypatch.setattr(fit.SaveSnapshots, "on_train_batch_end", on_train_batch_end)
+    return lambda history: None
+
+
+@pytest.mark.parametrize(
+    ("kill", "after", "kept"),
+    [
+        (kill_in_publish, 1, 1),
+        (kill_in_publish, 2, 2),
+        (kill_in_publish, 4, 4),
+        (kill_before_the_state, 1, 0),
+        (kill_before_the_state, 3, 2),
+        (kill_within_an_epoch, 0, 0),
+        (kill_within_an_epoch, 2, 2),
+    ],
+)
+def test_a_resumed_training_ends_as_an_uninterrupted_one(
+    uninterrupted, tmp_path, kill, after, kept
+):
+    whole, expected_network, expected_history = uninterrupted
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        run(tmp_path, snapshots=3, publish=kill(patch, after))
+
+    published = []
+    network, history = run(
+        tmp_path,
+        snapshots=3,
+        # Once there is a state, the weights of a new network must not matter.
+        network=build(seed=99 if kept else 0),
+        publish=lambda history: published.append(len(history)),
+    )
+    assert published == list(range(max(kept, 1), 5))
+    assert timeless(history) == timeless(expected_history)
+    assert same(network, expected_network)
+    for name in (BEST, STATE, *map(snapshot_file, (1, 2, 3))):
+        assert same(tmp_path / name, whole / name), name
+
+
+def test_history(uninterrupted):
+    _, network, history = uninterrupted
+    assert [row.epoch for row in history] == [1, 2, 3, 4]
+    assert all(row.seconds > 0 for row in history)
+    assert history[-1].train_loss < history[0].train_loss
+    # Compiled anew, so that validation is measured by other code than that of the training.
+    network.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    loss, accuracy = network.evaluate(VALIDATION.images, VALIDATION.labels, verbose=0)
+    assert history[-1].val_loss == pytest.approx(loss, rel=1e-5)
+    assert history[-1].val_accuracy == pytest.approx(accuracy)
+
+
+def test_the_best_epoch_is_kept(uninterrupted):
+    whole, _, history = uninterrupted
+    best = history[best_epoch(history, "val_accuracy") - 1]
+    network = build(seed=5)
+    load_variables(whole / BEST, network.weights)
+    found = network.predict(VALIDATION.images, verbose=0).argmax(axis=1)
+    assert np.mean(found == VALIDATION.labels) == pytest.approx(best.val_accuracy)
+
+
+def test_the_best_epoch_is_the_first_of_equals(tmp_path):
+    rates = np.zeros(3 * STEPS, np.float32)
+    rates[:STEPS] = 0.01
+    states = {}
+
+    def publish(history):
+        states[len(history)] = (tmp_path / BEST).stat().st_mtime_ns
+
+    _, history = run(tmp_path, 3, rates, publish, build(normalised=False), monitor="val_loss")
+    assert len({row.val_loss for row in history}) == 1
+    assert len(set(states.values())) == 1  # not written again
+
+
+def test_early_stopping(tmp_path):
+    rates = np.zeros(10 * STEPS, np.float32)
+    options = {"monitor": "val_loss", "patience": 2, "snapshots": 2}
+    _, history = run(tmp_path, 10, rates, network=build(normalised=False), **options)
+    assert len(history) == 3  # nothing is learned: the first epoch is the best
+    assert not (tmp_path / snapshot_file(1)).exists()
+
+    # Killed after it stopped, it does not go on.
+    published = []
+    _, again = run(
+        tmp_path, 10, rates, lambda h: published.append(len(h)), build(normalised=False), **options
+    )
+    assert again == history
+    assert published == [3]
+
+
+@pytest.mark.parametrize(("number", "step"), [(1, 7), (2, 14), (3, 20)])
+def test_a_snapshot_has_the_weights_after_its_step(tmp_path, number, step):
+    # 20 steps in 4 epochs. With a rate of 0 from `step` on, the last weights are those after it.
+    finals = []
+    for stop in (step, step - 1):
+        rates = np.full(4 * STEPS, 0.01, np.float32)
+        rates[stop:] = 0
+        work = tmp_path / str(stop)
+        network, _ = run(work, 4, rates, network=build(normalised=False), snapshots=3)
+        finals.append(network)
+        assert same(work / snapshot_file(number), network)
+    assert not same(*finals)
+    assert not (tmp_path / str(step) / snapshot_file(4)).exists()
+
+
+def test_no_rate_no_change(tmp_path):
+    start = build(normalised=False)
+    network, _ = run(tmp_path, 1, np.zeros(STEPS, np.float32), network=build(normalised=False))
+    assert same(network, start)
+    assert int(network.optimizer.iterations) == STEPS
+
+
+def test_a_loss_that_is_not_finite(tmp_path):
+    rates = np.full(3 * STEPS, 0.01, np.float32)
+    rates[STEPS:] = 1e30
+    published = []
+    with pytest.raises(UserError, match=r"the loss became nan .* in epoch 2; lower the learning"):
+        run(tmp_path, 3, rates, lambda h: published.append(len(h)), optimizer="sgd")
+    assert published == [1]
+    for values in arrays(tmp_path / STATE).values():
+        assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("snapshots", [6, 100])
+def test_more_snapshots_than_steps(tmp_path, snapshots):
+    with pytest.raises(UserError, match=f"5 training steps are too few for {snapshots} snapshots"):
+        run(tmp_path / "work", 1, snapshots=snapshots)
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    ("images", "batch", "steps"), [(45_000, 128, 352), (40, 8, 5), (41, 8, 6), (3, 128, 1)]
+)
+def test_steps_per_epoch(images, batch, steps):
+    assert steps_per_epoch(images, batch) == steps
+
+
+@pytest.mark.parametrize(
+    ("steps", "snapshots_at", "expected"),
+    [
+        (352, [], 32),  # 352 = 11 × 32
+        (352, [1056, 2112, 3168, 4224, 5280], 32),
+        (5, [7, 14, 20], 1),
+        (12, [20, 40, 60], 4),
+        (353, [], 1),
+        (90, [], 30),
+    ],
+)
+def test_steps_per_execution(steps, snapshots_at, expected):
+    assert fit._steps_per_execution(steps, snapshots_at) == expected
