@@ -1,32 +1,52 @@
 """Mistakes a user can mend, and how a stage ends on one."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 
 
 class UserError(Exception):
     """Something outside the program is wrong: the message says what, where, and what to do."""
 
 
+class _Terminated(BaseException):
+    """SIGTERM has arrived; like KeyboardInterrupt, nothing but `run_stage` catches it."""
+
+
 def run_stage(stage: Callable[[], None]) -> None:
     """Run the entry point of a stage: a `UserError` becomes one message, never a traceback.
 
-    SIGTERM is turned into an ordinary exit, so that open MLflow runs are closed on the way out.
+    Ctrl-C and SIGTERM unwind the stage, so that its MLflow run is closed and no partial file stays,
+    and then end the process with status 130 or 143.
 
     Raises:
-        SystemExit: with status 1 after a `UserError`, 130 after Ctrl-C and 143 after SIGTERM.
+        SystemExit: with status 1 after a `UserError`.
     """
 
-    def stop(signum: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + signum)
+    def terminate(_signum: int, _frame: FrameType | None) -> None:
+        raise _Terminated
 
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, terminate)
     try:
         stage()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit(130)
+        _end_at_once(128 + signal.SIGINT)
+    except _Terminated:
+        _end_at_once(128 + signal.SIGTERM)
+
+
+def _end_at_once(status: int) -> NoReturn:
+    """End without the interpreter's own shutdown.
+
+    That would tear down TensorFlow while its threads still run the step that was interrupted, and
+    now and then crash.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
