@@ -3,7 +3,7 @@
 Usage: python src/ensemble.py NAME
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 from fifteen import hardware, tracking
@@ -23,7 +23,9 @@ DATA, MODELS = Path("data/trainval"), Path("models")
 
 def main() -> None:
     """Build the ensemble named on the command line and judge it on the validation images."""
-    name = sys.argv[1]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", help="a key of `ensembles` in params.yaml")
+    name = parser.parse_args().name
     hardware.share_gpus()
     config = load_params().ensemble(name)
     classes, validation = read_classes(DATA), read_part(DATA, "validation")
@@ -41,7 +43,7 @@ def main() -> None:
     right = members.argmax(axis=-1) == validation.labels[:, None]
     trained = read_json(variant / "result.json")
     with (
-        tracking.new_run(classes.source, name, f"ensemble {name}") as run,
+        tracking.new_run(classes.source, name, f"ensemble@{name}") as run,
         new_folder(MODELS / name) as folder,
     ):
         result = {
@@ -60,11 +62,17 @@ def main() -> None:
         ensemble.save(folder / "model.keras")
         write_json(folder / "result.json", result)
 
-        run.log_params(config.model_dump() | {"members": len(snapshots)})
+        run.log_params(
+            config.model_dump()
+            | {"members": len(snapshots), "network": trained["network"]}
+            | {"epochs": trained["epochs"], "precision": trained["hardware"]["precision"]}
+        )
+        run.log_data(classes.source, read_json(DATA / "checksums.json"))
         run.log_metrics(
             {
                 "val/best_accuracy": result["validation"]["accuracy"],
                 "val/tie_rate": tie_rate(members),
+                "train/seconds": trained["train_seconds"],
             }
         )
         run.log_series(

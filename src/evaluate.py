@@ -3,9 +3,9 @@
 Usage: python src/evaluate.py NAME
 """
 
+import argparse
 import csv
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,7 +68,9 @@ def write_report(
 
 def main() -> None:
     """Evaluate the model named on the command line."""
-    name = sys.argv[1]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", help="a folder of models/")
+    name = parser.parse_args().name
     hardware.share_gpus()
     classes, test = read_classes(DATA), read_part(DATA, "test")
     result = read_json(MODELS / name / "result.json")
@@ -80,13 +82,13 @@ def main() -> None:
         scores["tie_rate"] = tie_rate(outputs["member_probabilities"])
 
     with (
-        tracking.continued_run(classes.source, run_id, name, f"evaluate {name}") as run,
+        tracking.continued_run(classes.source, run_id, name, "evaluate") as run,
         new_folder(Path("reports/models") / name) as folder,
         new_file(Path("predictions") / f"{name}.npz") as predictions,
     ):
         matrix = write_report(folder, name, classes, test, outputs["probabilities"])
-        for curve in ("history.csv", "learning_rate.csv"):
-            if result["kind"] == "single":
+        if result["kind"] == "single":
+            for curve in ("history.csv", "learning_rate.csv"):
                 shutil.copy(MODELS / name / curve, folder)
         write_json(folder / "metrics.json", result | {"test": scores})
         with predictions.open("wb") as file:
@@ -95,7 +97,10 @@ def main() -> None:
         run.log_metrics({f"test/{key}": scores[key] for key in SCALARS if key in scores})
         run.log_image(confusion_image(matrix), "confusion_matrix_test")
         run.log_file(folder, "test")
+        run.log_data(classes.source, read_json(DATA / "checksums.json"))
         if run.id != run_id:  # a store that has not seen the training
+            run.log_params({key: result[key] for key in ("kind", "network", "epochs")})
+            run.log_metrics({"val/best_accuracy": result["validation"]["accuracy"]})
             run.log_model(model, IMAGE_SHAPE, len(classes.names))
     low, high = scores["accuracy_ci95"]
     print(f"{name}: test accuracy {scores['accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%})")

@@ -23,7 +23,7 @@ def experiment_page(name: str) -> tuple[str, Path]:
     """
     from dvc import api
     from dvc.exceptions import DvcException
-    from scmrepo.exceptions import SCMError
+    from dvc.scm import SCMError
 
     page = Path(".fifteen") / f"{name}-report.html"
     try:

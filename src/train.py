@@ -3,11 +3,13 @@
 Usage: python src/train.py NAME
 """
 
+import argparse
 import hashlib
 import json
 import shutil
-import sys
+import uuid
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 import fifteen
@@ -16,10 +18,10 @@ from fifteen.config import Training, load_params
 from fifteen.data.arrays import IMAGE_SHAPE, read_classes, read_part
 from fifteen.errors import run_stage
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix
-from fifteen.files import md5, new_folder, read_json, repository_root, write_json
+from fifteen.files import md5, new_file, new_folder, read_json, repository_root, write_json
 from fifteen.networks.registry import build_network
-from fifteen.training.checkpoint import load_variables, saved_history
-from fifteen.training.fit import BEST, STATE, snapshot_file, steps_per_epoch, train
+from fifteen.training.checkpoint import load_variables
+from fifteen.training.fit import best_file, snapshot_file, steps_per_epoch, train
 from fifteen.training.history import History, best_epoch, write_history
 from fifteen.training.schedules import learning_rates, write_learning_rates
 
@@ -31,11 +33,12 @@ DATA, MODELS = Path("data/trainval"), Path("models")
 LEARNING_RATES_PER_EPOCH = 500  # points of the learning-rate curve in MLflow, at most
 
 
-def resume_key(name: str, config: Training, seed: int, precision: str) -> str:
+def digest(name: str, config: Training, seed: int, precision: str) -> str:
     """A digest of all that decides a training: what differs in anything is never resumed."""
     package = Path(fifteen.__file__).parent
-    folders = ("data", "networks", "training")
-    code = sorted(path for folder in folders for path in (package / folder).glob("*.py"))
+    code = [Path(__file__), package / "hardware.py"]
+    for folder in ("data", "networks", "training"):
+        code += sorted((package / folder).glob("*.py"))
     decides = {
         "name": name,
         "training": config.model_dump(),
@@ -43,8 +46,18 @@ def resume_key(name: str, config: Training, seed: int, precision: str) -> str:
         "precision": precision,
         "data": read_json(DATA / "checksums.json"),
         "code": [md5(path) for path in code],
+        "versions": [version(package) for package in ("tensorflow", "keras")],
     }
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+
+
+def resume_key(work: Path) -> str:
+    """The name, unlike any other, of the training that is under way in the folder `work`."""
+    path = work / "resume_key"
+    if not path.exists():
+        with new_file(path) as partial:
+            partial.write_text(f"{work.name}-{uuid.uuid4().hex[:8]}", encoding="utf-8")
+    return path.read_text(encoding="utf-8")
 
 
 def log_epochs(run: tracking.TrackedRun, epochs: History, rates: np.ndarray, steps: int) -> None:
@@ -58,54 +71,47 @@ def log_epochs(run: tracking.TrackedRun, epochs: History, rates: np.ndarray, ste
         }
         in_epoch = range((row.epoch - 1) * steps, row.epoch * steps, stride)
         series = {"learning_rate": [(step, float(rates[step])) for step in in_epoch]}
-        # One transaction where it fits; the validation metrics, last, mark the epoch as logged.
+        # One transaction; the validation metrics, last, mark the epoch as logged.
         run.log_series(series | {key: [(row.epoch, value)] for key, value in values.items()})
 
 
-def log_data(run: tracking.TrackedRun, source: str) -> None:
-    """Log which arrays the run saw: the data set's digest, and each file's as a tag."""
-    digests = read_json(DATA / "checksums.json")
-    run.log_dataset(source, digests["train_images.npy"][:8], "training")
-    run.log_dataset(source, digests["validation_images.npy"][:8], "validation")
-    run.set_tags({f"md5.{name}": digest for name, digest in digests.items()})
-
-
-def export(config: Training, classes: int, work: Path, folder: Path) -> keras.Model:
+def export(config: Training, classes: int, best: int, work: Path, folder: Path) -> keras.Model:
     """Save the best epoch's model and the snapshots as .keras files; returns the former."""
     model = build_network(config.network, classes)  # never compiled: saved without an optimizer
     for number in range(1, config.snapshots + 1):
         if (work / snapshot_file(number)).exists():  # an early stop leaves the later ones out
             load_variables(work / snapshot_file(number), model.weights)
             model.save(folder / f"snapshot_{number}.keras")
-    load_variables(work / BEST, model.weights)
+    load_variables(work / best_file(best), model.weights)
     model.save(folder / "model.keras")
     return model
 
 
 def main() -> None:
     """Train the model named on the command line."""
-    name = sys.argv[1]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", help="baseline, or a key of `variants` in params.yaml")
+    name = parser.parse_args().name
     params = load_params()
     config = params.training(name)
     machine = hardware.configure(params.hardware.precision)
+    print(f"{name}: on {machine.device}, in {machine.precision}", flush=True)
     classes = read_classes(DATA)
     training, validation = read_part(DATA, "train"), read_part(DATA, "validation")
     steps = steps_per_epoch(len(training.labels), config.batch_size)
     rates = learning_rates(config.schedule, config.epochs, steps)
 
-    key = resume_key(name, config, params.seed, machine.precision)
+    stage = "train_baseline" if name == "baseline" else f"train_variant@{name}"
+    key = digest(name, config, params.seed, machine.precision)
     work = repository_root() / ".fifteen" / f"{name}-{key}"
     work.parent.mkdir(exist_ok=True)
     with FileLock(work.with_suffix(".lock")):  # an orphan, or a parallel experiment, goes first
-        finished = len(saved_history(work / STATE))
-        with tracking.resumable_run(
-            classes.source, name, f"train {name}", key, finished, "val/accuracy"
-        ) as run:
+        with tracking.resumable_run(classes.source, name, stage, resume_key(work)) as run:
             run.log_params(
                 config.model_dump() | {"seed": params.seed, "precision": machine.precision}
             )
             run.set_tags({"device": machine.device})  # may change when a training is resumed
-            log_data(run, classes.source)
+            run.log_data(classes.source, read_json(DATA / "checksums.json"))
 
             def publish(history: History) -> None:
                 log_epochs(run, history[run.steps_logged("val/accuracy") :], rates, steps)
@@ -117,7 +123,7 @@ def main() -> None:
             )
             best = history[best_epoch(history, config.monitor) - 1]
             with new_folder(MODELS / name) as folder:
-                model = export(config, len(classes.names), work, folder)
+                model = export(config, len(classes.names), best.epoch, work, folder)
                 result = {
                     "name": name,
                     "kind": "single",

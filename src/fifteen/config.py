@@ -105,7 +105,7 @@ class Piecewise(Strict):
 
 
 class Triangular(Strict):
-    """A triangle wave per epoch, from 0 to `peak` and back in two half cycles."""
+    """A triangle wave per epoch between 0 and `peak`; the first epoch, before it, is at `peak`."""
 
     name: Literal["triangular"]
     peak: Rate
@@ -213,7 +213,7 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ConfigError(f"{count} in {path}, nothing was run:\n{lines}")
+        raise ConfigError(f"{count} in {path}:\n{lines}")
     return params
 
 

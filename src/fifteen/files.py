@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fifteen.errors import UserError
+
 
 def repository_root() -> Path:
     """The main repository: DVC_ROOT inside any `dvc` run (`--temp` and `--queue` included).
@@ -52,8 +54,15 @@ def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - whatever JSO
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON can hold
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file that an earlier stage has written.
+
+    Raises:
+        UserError: it is not there, or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); `dvc repro` makes it") from None
 
 
 def md5(path: Path) -> str:

@@ -1,9 +1,12 @@
 """Everything that goes to MLflow; the only module that imports it."""
 
+import logging
+import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +17,23 @@ from fifteen.files import repository_root
 import mlflow
 import numpy as np
 from filelock import FileLock
-from mlflow.data.code_dataset_source import CodeDatasetSource
-from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import LifecycleStage, Metric, Param, Run, RunTag
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LifecycleStage,
+    Metric,
+    Param,
+    RunTag,
+)
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 if TYPE_CHECKING:
     import keras
+
+logging.getLogger("mlflow").setLevel(logging.ERROR)  # not: tables created, artifacts looked for
 
 RESUME_KEY = "resume.key"
 MODEL = "model"
@@ -74,16 +85,30 @@ class TrackedRun:
         log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
         log(self.id, str(path), folder)
 
-    def log_dataset(self, name: str, digest: str, context: str) -> None:
-        """Say which data the run now open saw: a name and a digest of at most 36 characters."""
-        mlflow.log_input(MetaDataset(CodeDatasetSource(tags={}), name, digest), context)
+    def log_data(self, source: str, digests: Mapping[str, str]) -> None:
+        """Say which arrays the run saw.
+
+        Each digest becomes a tag, and the digest of each part's images a data set of the UI.
+
+        Args:
+            source: the data set's name.
+            digests: by file name, as in the checksums.json of a prepared folder.
+        """
+        inputs = [
+            DatasetInput(
+                Dataset(source, digest, source_type="code", source="{}"),
+                [InputTag("mlflow.data.context", file.removesuffix("_images.npy"))],
+            )
+            for file, digest in digests.items()
+            if file.endswith("_images.npy")
+        ]
+        self._client.log_inputs(self.id, inputs)
+        self.set_tags({f"md5.{file}": digest for file, digest in digests.items()})
 
     def log_model(self, model: "keras.Model", image_shape: tuple[int, ...], classes: int) -> None:
         """Log, in the run now open, a model from raw images to class probabilities."""
-        import tensorflow
-
         signature = ModelSignature(
-            inputs=Schema([TensorSpec(np.dtype("float32"), (-1, *image_shape))]),
+            inputs=Schema([TensorSpec(np.dtype("uint8"), (-1, *image_shape))]),
             outputs=Schema([TensorSpec(np.dtype("float32"), (-1, classes))]),
         )
         # Named requirements: inferring them takes ten seconds.
@@ -91,7 +116,9 @@ class TrackedRun:
             model,
             name=MODEL,
             signature=signature,
-            pip_requirements=[f"tensorflow=={tensorflow.__version__}"],
+            pip_requirements=[
+                f"{package}=={version(package)}" for package in ("tensorflow", "keras")
+            ],
         )
 
 
@@ -104,26 +131,19 @@ def new_run(source: str, name: str, stage: str) -> Iterator[TrackedRun]:
 
 
 @contextmanager
-def resumable_run(
-    source: str, name: str, stage: str, resume_key: str, epochs_done: int, marker: str
-) -> Iterator[TrackedRun]:
-    """The unfinished run with `resume_key`, or else a new one.
+def resumable_run(source: str, name: str, stage: str, resume_key: str) -> Iterator[TrackedRun]:
+    """The unfinished run with the tag `resume_key`, or else a new one.
 
-    An unfinished run that has more values of the metric `marker` than `epochs_done` belongs to a
-    training whose checkpoint is gone; it is closed as killed and a new run begins.
+    The key must belong to one training in one checkout, or trainings that share a server would
+    write into each other's runs.
     """
     experiment = _open_store(source)
-    found = mlflow.search_runs(
+    unfinished = mlflow.search_runs(
         [experiment],
         f"tags.`{RESUME_KEY}` = '{resume_key}' and attributes.status != 'FINISHED'",
         output_format="list",
     )
-    run_id = None
-    for run in found:
-        if run_id is None and TrackedRun(run.info.run_id).steps_logged(marker) <= epochs_done:
-            run_id = run.info.run_id
-        else:
-            _close_as_killed(run)
+    run_id = unfinished[0].info.run_id if unfinished else None
     tags = _tags(stage) | {RESUME_KEY: resume_key}
     with mlflow.start_run(run_id=run_id, run_name=None if run_id else name, tags=tags) as run:
         yield TrackedRun(run.info.run_id)
@@ -155,19 +175,23 @@ def register_best(source: str, alias: str, run_id: str, metric: str) -> None:
     client, name = mlflow.MlflowClient(), f"fifteen-{source}"
 
     def score(run: str) -> float:
-        return client.get_run(run).data.metrics[metric]
+        metrics = client.get_run(run).data.metrics if _is_here(run) else {}
+        return metrics.get(metric, -math.inf)
 
     if not _is_here(run_id):
         print(f"run {run_id} is not in this MLflow store; {alias} stays where it is")
         return
-    try:
-        holder = client.get_model_version_by_alias(name, alias).run_id
-        if score(holder) >= score(run_id):
-            return
-    except MlflowException:
-        pass  # nobody holds the alias, or its run is gone
-    version = mlflow.register_model(f"runs:/{run_id}/{MODEL}", name)  # finds the logged model
-    client.set_registered_model_alias(name, alias, version.version)
+    with FileLock(_folder() / ".registry.lock"):  # experiments that end at once compare in turn
+        try:
+            holder = client.get_model_version_by_alias(name, alias).run_id
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise  # these two say that there is no such model, or no such alias
+        else:
+            if score(holder) >= score(run_id):
+                return
+        registered = mlflow.register_model(f"runs:/{run_id}/{MODEL}", name)
+        client.set_registered_model_alias(name, alias, registered.version)
 
 
 def store_uri() -> str:
@@ -203,11 +227,6 @@ def _is_here(run_id: str) -> bool:
         return mlflow.get_run(run_id).info.lifecycle_stage == LifecycleStage.ACTIVE
     except MlflowException:
         return False
-
-
-def _close_as_killed(run: Run) -> None:
-    if run.info.status == "RUNNING":
-        mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
 
 
 def _tags(stage: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fifteen.data.arrays import Part
 from fifteen.errors import UserError
+from fifteen.files import repository_root
 from fifteen.quiet import without_greeting
 
 import numpy as np
@@ -35,8 +36,12 @@ class DataUnavailableError(UserError):
 
 
 def tfds_folder() -> Path:
-    """Where TensorFlow Datasets keeps its data: TFDS_DATA_DIR or ~/tensorflow_datasets."""
-    return Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
+    """Where TensorFlow Datasets keeps its data: TFDS_DATA_DIR or ~/tensorflow_datasets.
+
+    A relative TFDS_DATA_DIR is meant from the main repository, also in a temporary experiment.
+    """
+    named = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    return repository_root() / Path(named).expanduser()
 
 
 def require_available(source: str) -> None:

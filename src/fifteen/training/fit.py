@@ -18,7 +18,12 @@ from fifteen.training.schedules import TabulatedSchedule, snapshot_steps
 import keras
 import numpy as np
 
-STATE, BEST = "state.npz", "best.npz"
+STATE = "state.npz"
+
+
+def best_file(epoch: int | str) -> str:
+    """The name of the file with the weights of the best epoch, counted from 1 (or its pattern)."""
+    return f"best_{epoch}.npz"
 
 
 def snapshot_file(number: int) -> str:
@@ -68,9 +73,12 @@ class CommitEpochs(keras.callbacks.Callback):
                 f"{row.epoch}; lower the learning rate or set hardware.precision to float32"
             )
         self.history.append(row)
-        if best_epoch(self.history, self.config.monitor) == row.epoch:
-            save_variables(self.work / BEST, self.model.weights)
+        best = self.work / best_file(best_epoch(self.history, self.config.monitor))
+        if best.name == best_file(row.epoch):
+            save_variables(best, self.model.weights)
         save_state(self.work / STATE, self.model, self.history)
+        for beaten in set(self.work.glob(best_file("*"))) - {best}:
+            beaten.unlink()
         self.publish(self.history)
         if out_of_patience(self.history, self.config.monitor, self.config.patience):
             self.model.stop_training = True
@@ -102,8 +110,9 @@ def train(
 ) -> list[Epoch]:
     """Train `network` as `config` says, from the last epoch finished in the folder `work`.
 
-    Leaves in `work` the weights of the best epoch (`BEST`) and of each snapshot. Raw images go in,
-    the loss is cross-entropy on the probabilities that come out.
+    Leaves in `work` the weights of the best epoch (`best_file`) and of each snapshot
+    (`snapshot_file`). Raw images go in, the loss is cross-entropy on the probabilities that come
+    out.
 
     Args:
         network: built but not compiled; ends with the weights of the last epoch.

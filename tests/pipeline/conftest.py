@@ -1,0 +1,161 @@
+"""Clones of the working tree, in which tests run `dvc` and `make` as a user would."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ("dvc.lock", "reports/")
+COMMAND_TIMEOUT = 400  # seconds
+
+
+@dataclass(frozen=True)
+class Project:
+    """A repository of its own in a folder with a space in its name."""
+
+    root: Path
+    environment: dict[str, str]
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """A running command, both of whose streams can be read from its `stdout`."""
+        return subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def attempt(self, *command: str) -> tuple[int, str]:
+        """The exit status and the output of a command."""
+        process = self.start(*command)
+        try:
+            output, _ = process.communicate(timeout=COMMAND_TIMEOUT)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)  # and the stage that dvc has started
+            raise
+        return process.returncode, output
+
+    def run(self, *command: str) -> str:
+        """The output of a command that must succeed."""
+        status, output = self.attempt(*command)
+        assert status == 0, output
+        return output
+
+    def read(self, *command: str) -> Any:
+        """The JSON that a command prints."""
+        printed = subprocess.run(
+            command,
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            timeout=COMMAND_TIMEOUT,
+            check=True,
+        )
+        return json.loads(printed.stdout)
+
+    def json(self, path: str) -> Any:
+        """The content of a JSON file."""
+        return json.loads((self.root / path).read_text(encoding="utf-8"))
+
+    def commit(self) -> None:
+        """Commit everything; no git identity is configured, as on a fresh machine."""
+        identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        self.run("git", "add", "--all")
+        self.run("git", *identity, "commit", "--quiet", "--message", "test")
+
+    def changes(self) -> list[str]:
+        """What `git status` says of each changed or new file."""
+        return self.run("git", "status", "--porcelain").splitlines()
+
+    def restore(self) -> None:
+        """Bring the workspace back to what was committed."""
+        self.run("git", "reset", "--quiet", "--hard")
+        self.run("git", "clean", "--quiet", "-d", "--force")
+        self.run("dvc", "checkout", "--quiet", "--force")
+
+    @property
+    def tracking_uri(self) -> str:
+        return f"sqlite:///{self.root / 'mlruns' / 'mlflow.db'}"
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(self.tracking_uri)
+
+    def runs(self) -> dict[str, Run]:
+        """The MLflow runs of the digits experiment by id."""
+        experiment = self.client.get_experiment_by_name("fifteen-digits")
+        found = self.client.search_runs([experiment.experiment_id]) if experiment else []
+        return {run.info.run_id: run for run in found}
+
+    def curve(self, run_id: str, metric: str) -> list[tuple[int, float]]:
+        """Every value logged of a metric with its step, sorted by step."""
+        history = self.client.get_metric_history(run_id, metric)
+        return sorted((point.step, point.value) for point in history)
+
+
+def git_files() -> list[str]:
+    """What git knows of the working tree, or would add."""
+    command = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    listed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return [file for file in listed.stdout.split("\0") if (ROOT / file).is_file()]
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """This interpreter's programs, no settings of the user, no data set and no network."""
+    foreign = ("DVC_", "GIT_", "MAKE", "MFLAGS", "MLFLOW_", "PYTHON")
+    home = tmp_path_factory.mktemp("home")
+    nowhere = "http://127.0.0.1:9"
+    return {key: value for key, value in os.environ.items() if not key.startswith(foreign)} | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(home),
+        "TFDS_DATA_DIR": str(home / "tensorflow_datasets"),
+        "http_proxy": nowhere,
+        "https_proxy": nowhere,
+        "no_proxy": "",
+        "CUDA_VISIBLE_DEVICES": "-1",  # the same numbers again to the last bit: on a CPU only
+    }
+
+
+@pytest.fixture(scope="session")
+def clone(
+    tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]
+) -> Callable[..., Project]:
+    """A function that makes a repository with this working tree, committed.
+
+    Its `edit` changes the content of params.yaml; with `results` it has the committed results too.
+    """
+
+    def make(edit: Callable[[dict[str, Any]], None], results: bool = False) -> Project:
+        project = Project(tmp_path_factory.mktemp("a clone"), environment)
+        for file in git_files():
+            if file.startswith("tests/") or (file.startswith(RESULTS) and not results):
+                continue
+            (project.root / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, project.root / file)
+        yaml, params = YAML(), project.root / "params.yaml"
+        content = yaml.load(params)
+        edit(content)
+        yaml.dump(content, params)
+        project.run("git", "init", "--quiet", "--initial-branch", "main")
+        project.commit()
+        return project
+
+    return make

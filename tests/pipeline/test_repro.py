@@ -1,0 +1,314 @@
+"""The pipeline from end to end, and what a user changes about it."""
+
+import csv
+import re
+import time
+from itertools import combinations
+
+import keras
+import mlflow
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+pytestmark = pytest.mark.timeout(600)
+
+EPOCHS, STEPS_PER_EPOCH = 2, 11
+TRAINED = ["baseline", "refined", "snapshot"]
+COMBINED = ["snapshot_sum", "snapshot_vote"]
+MODELS = [*TRAINED, *COMBINED]
+FINISHED_WITHIN = 300  # seconds, for two queued experiments
+
+
+def edit(params):
+    """Few models and epochs, on the digits."""
+    params["data"]["source"] = "digits"
+    params["budget"]["epochs"] = EPOCHS
+    for section, names in {"variants": TRAINED[1:], "ensembles": COMBINED}.items():
+        for name in set(params[section]) - set(names):
+            del params[section][name]
+
+
+@pytest.fixture(scope="module")
+def project(clone):
+    """A clone in which the pipeline has run, its results committed."""
+    project = clone(edit)
+    output = project.run("dvc", "repro")
+    assert "Traceback" not in output
+    project.commit()
+    return project
+
+
+@pytest.fixture
+def workspace(project):
+    """The same, to be changed."""
+    yield project
+    project.restore()
+
+
+@pytest.fixture(scope="module")
+def test_images(project):
+    folder = project.root / "data/test"
+    images, labels = (np.load(folder / f"test_{kind}.npy") for kind in ("images", "labels"))
+    assert images.dtype == np.uint8
+    return images, labels
+
+
+def stages_run(output):
+    return re.findall(r"^Running stage '(.+)':$", output, re.MULTILINE)
+
+
+def experiments(project):
+    """What `dvc exp show` says of each experiment, by name."""
+    baselines = project.read("dvc", "exp", "show", "--json")
+    found = [experiment for baseline in baselines for experiment in baseline["experiments"] or []]
+    return {experiment["name"]: experiment["revs"][0]["data"] for experiment in found}
+
+
+def accuracies(experiment):
+    return experiment["metrics"]["reports/accuracy.json"]["data"]
+
+
+def own_run(project, name):
+    """The run of one of the models in the workspace, by the id that its files give."""
+    return project.runs()[project.json(f"models/{name}/result.json")["run_id"]]
+
+
+def partial_files(project):
+    return [path for path in project.root.rglob("*.partial*") if ".git" not in path.parts]
+
+
+# The pipeline has run once
+
+
+def test_every_output_is_there(project):
+    stages = YAML(typ="safe").load(project.root / "dvc.lock")["stages"]
+    outs = {out["path"] for stage in stages.values() for out in stage["outs"]}
+    assert all((project.root / out).exists() for out in outs)
+    assert outs >= {f"models/{name}" for name in MODELS}
+    assert outs >= {f"predictions/{name}.npz" for name in MODELS}
+    assert outs >= {f"reports/models/{name}" for name in MODELS}
+    assert outs >= {"data/trainval", "data/test", "reports/data", "reports/report.html"}
+    assert not partial_files(project)
+
+
+def test_numbers_file(project):
+    metrics = project.json("reports/metrics.json")
+    assert metrics["source"] == "digits"
+    assert metrics["epoch_budget"] == EPOCHS
+    parts = [metrics[f"{part}_images"] for part in ("train", "validation", "test")]
+    assert parts == [1347, 150, 300]
+    assert set(metrics["hardware"]) == {"device", "precision"}
+    assert list(metrics["models"]) == MODELS
+    for name, model in metrics["models"].items():
+        assert model["kind"] == ("single" if name in TRAINED else "ensemble")
+        assert model["epochs"] == EPOCHS
+        assert model["parameters"] > 1_000_000
+        assert model["train_seconds"] > 0
+        assert 0 <= model["validation"]["accuracy"] <= 1
+        test = model["test"]
+        low, high = test["accuracy_ci95"]
+        assert 0 <= low < test["accuracy"] < high <= 1
+        assert test["accuracy"] <= test["top5_accuracy"] <= 1
+        assert test["nll"] > 0
+        assert 0 <= test["ece"] <= 1
+        assert "superclass_accuracy" not in test  # digits have none
+        assert test["worst_class"]["accuracy"] <= test["best_class"]["accuracy"]
+        for extreme in ("best_class", "worst_class"):
+            assert set(test[extreme]) == {"id", "name", "accuracy"}
+            assert test[extreme]["name"] == str(test[extreme]["id"])
+    for name, method in zip(COMBINED, ("sum", "vote"), strict=True):
+        assert metrics["models"][name]["method"] == method
+        assert metrics["models"][name]["members"] == 5
+
+
+def test_comparisons_in_the_numbers_file(project):
+    metrics = project.json("reports/metrics.json")
+    pairs = {frozenset((row["a"], row["b"])) for row in metrics["comparisons"]}
+    members = {f"snapshot:{which}_snapshot" for which in ("last", "best")}
+    expected = {frozenset(pair) for pair in combinations(MODELS, 2)}
+    assert pairs == expected | {frozenset((a, b)) for a in COMBINED for b in members}
+    for row in metrics["comparisons"]:
+        assert set(row) == {"a", "b", "difference", "ci95", "mcnemar_p", "verdict"}
+        low, high = row["ci95"]
+        assert low <= row["difference"] <= high
+        assert row["verdict"] == ("better" if low > 0 else "worse" if high < 0 else "same")
+        assert 0 <= row["mcnemar_p"] <= 1
+        if row["b"] in metrics["models"]:
+            a, b = (metrics["models"][row[key]]["test"]["accuracy"] for key in "ab")
+            assert row["difference"] == pytest.approx(a - b)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_run_of_a_model(project, name):
+    run = own_run(project, name)
+    assert run.info.run_name == name
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["dvc.stage"].endswith(f" {name}")
+
+    scores = project.json("reports/metrics.json")["models"][name]
+    for key in ("accuracy", "top5_accuracy", "nll", "ece"):
+        assert run.data.metrics[f"test/{key}"] == pytest.approx(scores["test"][key])
+    assert run.data.metrics["val/best_accuracy"] == scores["validation"]["accuracy"]
+
+    files = [file.path for file in project.client.list_artifacts(run.info.run_id, "images")]
+    for part in ("validation", "test"):
+        assert any(
+            re.match(rf"images/confusion_matrix_{part}\b.*\.png$", file.replace("+", " "))
+            for file in files
+        )
+    tables = [file.path for file in project.client.list_artifacts(run.info.run_id, "test")]
+    assert {"test/per_class.csv", "test/confusion.csv", "test/metrics.json"} <= set(tables)
+    if name in COMBINED:
+        assert run.data.params == {
+            "variant": "snapshot",
+            "method": scores["method"],
+            "members": "5",
+        }
+        assert len(project.curve(run.info.run_id, "val/member_accuracy")) == 5
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_run_of_a_training(project, name):
+    run = own_run(project, name)
+    with (project.root / "models" / name / "history.csv").open(newline="") as file:
+        history = list(csv.DictReader(file))
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    for metric in ("train/loss", "train/accuracy", "val/loss", "val/accuracy"):
+        expected = [float(row[metric.replace("/", "_")]) for row in history]
+        assert project.curve(run.info.run_id, metric) == list(enumerate(expected, start=1))
+    rates = project.curve(run.info.run_id, "learning_rate")
+    assert [step for step, _ in rates] == list(range(EPOCHS * STEPS_PER_EPOCH))
+    assert rates[0][1] == pytest.approx(0.001)
+
+    params = run.data.params
+    assert params["network"] == ("refined" if name == "refined" else "baseline")
+    assert (params["seed"], params["epochs"], params["batch_size"]) == ("42", "2", "128")
+    assert params["schedule.name"] in ("constant", "piecewise", "cosine")
+    assert {"optimizer", "monitor", "precision"} <= set(params)
+    assert {"device", "md5.train_images.npy"} <= set(run.data.tags)
+    assert [data.dataset.name for data in run.inputs.dataset_inputs] == ["digits", "digits"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_take_raw_images(project, test_images, name):
+    """A model file, and the model in MLflow, give the accuracy that the report states."""
+    images, labels = test_images
+    accuracy = project.json("reports/metrics.json")["models"][name]["test"]["accuracy"]
+    stored = keras.models.load_model(project.root / "models" / name / "model.keras")
+    previous = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(project.tracking_uri)
+    try:
+        logged = mlflow.tensorflow.load_model(f"runs:/{own_run(project, name).info.run_id}/model")
+    finally:
+        mlflow.set_tracking_uri(previous)
+    for model in (stored, logged):
+        outputs = model.predict(images, batch_size=500, verbose=0)
+        assert outputs.shape == (300, 10)
+        np.testing.assert_allclose(outputs.sum(axis=-1), 1, atol=1e-3)
+        assert np.mean(outputs.argmax(axis=-1) == labels) == accuracy
+
+
+def test_registered_models(project):
+    metrics = project.json("reports/metrics.json")["models"]
+    for kind, names in {"single": TRAINED, "ensemble": COMBINED}.items():
+        version = project.client.get_model_version_by_alias("fifteen-digits", f"best-{kind}")
+        best = max(names, key=lambda name: metrics[name]["validation"]["accuracy"])
+        assert version.run_id == own_run(project, best).info.run_id
+
+
+def test_metrics_and_plots_can_be_shown(project, tmp_path):
+    shown = project.read("dvc", "metrics", "show", "--json")[""]["data"]
+    assert list(shown["reports/accuracy.json"]["data"]) == MODELS
+    project.run("dvc", "plots", "show", "--out", str(tmp_path / "plots"))
+    assert (tmp_path / "plots" / "index.html").is_file()
+
+
+# What a user does next
+
+
+def test_nothing_to_do(project):
+    before, began = project.runs(), time.monotonic()
+    output = project.run("dvc", "repro")
+    assert time.monotonic() - began < 5
+    assert stages_run(output) == []
+    assert "is cached" not in output
+    assert set(project.runs()) == set(before)
+    assert project.changes() == []
+
+
+def test_mistakes_stop_the_first_stage(workspace):
+    before = workspace.runs()
+    wrong = {"data.source": "mnist", "budget.epochs": "0", "baseline.optimizer": "sgdd"}
+    overrides = [f"--set-param={key}={value}" for key, value in wrong.items()]
+    status, output = workspace.attempt("dvc", "exp", "run", *overrides)
+    assert status != 0
+    assert stages_run(output) == ["prepare"]
+    assert "Traceback" not in output
+    assert "error: 3 problems in params.yaml, nothing was run:" in output
+    assert re.search(r"data\.source = 'mnist': .*'cifar100', 'cifar10' or 'digits'", output)
+    assert re.search(r"budget\.epochs = 0: .*greater than or equal to 1", output)
+    assert re.search(r"baseline\.optimizer = 'sgdd': .*'adam', 'adamw' or 'sgd'", output)
+
+    assert not [line for line in workspace.changes() if line.startswith("??")]
+    assert not partial_files(workspace)
+    assert set(workspace.runs()) == set(before)
+
+
+def test_an_override_reruns_only_what_it_must(workspace):
+    before = workspace.runs()
+    output = workspace.run("dvc", "exp", "run", "-S", "variants.refined.schedule.rate=0.002")
+    assert stages_run(output) == ["train_variant@refined", "evaluate_variant@refined", "report"]
+    name = re.search(r"^Ran experiment\(s\): (.+)$", output, re.MULTILINE)[1]
+
+    (run,) = (run for id, run in workspace.runs().items() if id not in before)
+    assert run.info.run_name == "refined"
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["dvc.exp_name"] == name
+    assert run.data.params["schedule.rate"] == "0.002"
+
+    shown = experiments(workspace)[name]
+    params = shown["params"]["params.yaml"]["data"]
+    assert params["variants"]["refined"]["schedule"]["rate"] == 0.002
+    models = workspace.json("reports/metrics.json")["models"]
+    found = {name: scores["test"] for name, scores in accuracies(shown).items()}
+    assert found == {name: model["test"]["accuracy"] for name, model in models.items()}
+    assert found["refined"] == run.data.metrics["test/accuracy"]
+
+
+def test_queue(project):
+    """A sweep over the network of a new variant, by two workers, away from the workspace."""
+    before = project.runs()
+    sweep = "+variants.extra.network=baseline,refined"
+    output = project.run("dvc", "exp", "run", "--queue", "--set-param", sweep)
+    queued = re.findall(r"Queued experiment '(.+?)'", output)
+    assert len(queued) == 2
+    try:
+        project.run("dvc", "queue", "start", "--jobs", "2")
+        ends = time.monotonic() + FINISHED_WITHIN
+        while re.search("Queued|Running", status := project.run("dvc", "queue", "status")):
+            assert time.monotonic() < ends, status
+            time.sleep(2)
+        logs = {name: project.run("dvc", "queue", "logs", name) for name in queued}
+        assert len(re.findall("Success$", status, re.MULTILINE)) == 2, logs
+    finally:
+        project.attempt("dvc", "queue", "stop", "--kill")
+        ends = time.monotonic() + 60
+        while "0 active, 0 idle" not in project.run("dvc", "queue", "status"):
+            assert time.monotonic() < ends, "the workers do not stop"
+            time.sleep(1)
+
+    for log in logs.values():
+        assert stages_run(log) == ["train_variant@extra", "evaluate_variant@extra", "report"]
+    assert project.changes() == []
+    assert not (project.root / "models/extra").exists()
+
+    runs = project.runs()
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    new = {run.data.tags["dvc.exp_name"]: run for id, run in runs.items() if id not in before}
+    assert set(new) == set(queued)
+    assert {run.data.params["network"] for run in new.values()} == {"baseline", "refined"}
+    shown = experiments(project)
+    for name, run in new.items():
+        assert list(accuracies(shown[name])) == [*TRAINED, "extra", *COMBINED]
+        assert accuracies(shown[name])["extra"]["test"] == run.data.metrics["test/accuracy"]

@@ -1,0 +1,114 @@
+"""A training stopped at any moment and started again ends as if nothing had happened."""
+
+import csv
+import dataclasses
+import re
+import shutil
+import signal
+import time
+
+import keras
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.timeout(400)
+
+EPOCHS = 8
+TRAIN = ("python", "src/train.py", "baseline")
+
+
+def edit(params):
+    params["data"]["source"] = "digits"
+    params["budget"]["epochs"] = EPOCHS
+
+
+@pytest.fixture(scope="module")
+def untrained(clone):
+    """A project with prepared data."""
+    project = clone(edit)
+    project.run("python", "src/prepare.py")
+    return project
+
+
+@pytest.fixture
+def disturbed(untrained, tmp_path):
+    """A copy of it, to be trained with interruptions."""
+    root = tmp_path / "another clone"
+    return dataclasses.replace(untrained, root=shutil.copytree(untrained.root, root))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(untrained, tmp_path_factory):
+    """Another one, trained in one go."""
+    root = tmp_path_factory.mktemp("undisturbed") / "a clone"
+    project = dataclasses.replace(untrained, root=shutil.copytree(untrained.root, root))
+    project.run(*TRAIN)
+    return project
+
+
+def stop_training(project, signum, line, occurrence):
+    """Send a signal as a line appears for the nth time; the exit status, and how long it took."""
+    process = project.start(*TRAIN)
+    seen, output = 0, []
+    for text in process.stdout:
+        output.append(text)
+        seen += bool(re.match(line, text))
+        if seen == occurrence:
+            break
+    assert seen == occurrence, "".join(output)
+    process.send_signal(signum)
+    began = time.monotonic()
+    process.communicate(timeout=60)
+    return process.returncode, time.monotonic() - began
+
+
+def history(project):
+    """The rows of history.csv without the time they took."""
+    with (project.root / "models/baseline/history.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def weights(project):
+    return keras.models.load_model(project.root / "models/baseline/model.keras").get_weights()
+
+
+@pytest.mark.parametrize(
+    ("signum", "line", "occurrence", "exit_status", "run_statuses"),
+    [
+        pytest.param(signal.SIGKILL, "Epoch 3/", 1, -9, {"RUNNING"}, id="killed-within-an-epoch"),
+        # Keras prints the numbers of an epoch just before the checkpoint is written.
+        pytest.param(
+            signal.SIGTERM, r"\d+/\d+ - ", 2, 143, {"FAILED", "KILLED"}, id="stopped-at-its-end"
+        ),
+    ],
+)
+def test_resume(undisturbed, disturbed, signum, line, occurrence, exit_status, run_statuses):
+    status, seconds = stop_training(disturbed, signum, line, occurrence)
+    assert status == exit_status
+    assert seconds < 15
+    assert not (disturbed.root / "models/baseline").exists()
+    (stopped,) = disturbed.runs().values()
+    assert stopped.info.status in run_statuses
+
+    output = disturbed.run(*TRAIN)
+    assert re.search(rf"resuming after epoch [12] of {EPOCHS}$", output, re.MULTILINE)
+
+    assert len(history(disturbed)) == EPOCHS
+    assert history(disturbed) == history(undisturbed)
+    results = [p.json("models/baseline/result.json") for p in (disturbed, undisturbed)]
+    for key in ("validation", "best_epoch", "epochs", "images_seen"):
+        assert results[0][key] == results[1][key]
+    for ours, theirs in zip(weights(disturbed), weights(undisturbed), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+    (run,) = disturbed.runs().values()  # the same run: one per resume key
+    assert run.info.run_id == stopped.info.run_id == results[0]["run_id"]
+    assert run.info.status == "FINISHED"
+    (other,) = undisturbed.runs().values()
+    assert run.data.tags["resume.key"] == other.data.tags["resume.key"]
+    for metric in ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "learning_rate"):
+        curve = disturbed.curve(run.info.run_id, metric)
+        assert curve == undisturbed.curve(other.info.run_id, metric)
+        steps = range(1, EPOCHS + 1) if "/" in metric else range(len(curve))
+        assert [step for step, _ in curve] == list(steps)
+    assert not list((disturbed.root / ".fifteen").glob("*/*")), "checkpoints are left behind"
