@@ -1,5 +1,6 @@
 import hashlib
 
+from fifteen.errors import UserError
 from fifteen.files import (
     md5,
     new_file,
@@ -122,6 +123,15 @@ def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
         write_json(path, {"a": object()})
     assert read_json(path) == [1]
     assert names(tmp_path) == ["x.json"]
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_json_that_cannot_be_read_is_a_clear_error(tmp_path, content):
+    path = tmp_path / "x.json"
+    if content:
+        path.write_text(content)
+    with pytest.raises(UserError, match=r"x\.json cannot be read .*`dvc repro` makes it"):
+        read_json(path)
 
 
 def test_md5(tmp_path):

@@ -85,9 +85,9 @@ def series(store, run_id, metric):
 kept: list[str] = []  # the ids of the runs of `train`, in order
 
 
-def train(source, key="k", epochs_done=0, until=2, name="baseline", error=None):
+def train(source, key="k", until=2, name="baseline", error=None):
     """A training that logs the epochs it has not logged, and may end in an error; its run's id."""
-    with resumable_run(source, name, f"train {name}", key, epochs_done, "val/accuracy") as run:
+    with resumable_run(source, name, f"train {name}", key) as run:
         for epoch in range(run.steps_logged("val/accuracy") + 1, until + 1):
             run.log_metrics({"val/accuracy": epoch / 10}, step=epoch)
         kept.append(run.id)
@@ -190,8 +190,8 @@ def test_files_pictures_and_data(store, tmp_path):
         run.log_file(tmp_path / "test", "test")
         run.log_file(tmp_path / "b.txt")
         run.log_image(np.zeros((4, 5, 3), np.uint8), "confusion_matrix")
-        run.log_dataset("cifar100", "0123abcd", "training")
-        run.log_dataset("cifar100", "4567cdef", "validation")
+        digests = {"train_images.npy": "0123abcd", "validation_images.npy": "4567cdef"}
+        run.log_data("cifar100", digests | {"train_labels.npy": "89ab"})
     found = {file.path for file in store.list_artifacts(run.id)}
     assert {"test", "b.txt", "images"} <= found
     assert [file.path for file in store.list_artifacts(run.id, "test")] == ["test/a.csv"]
@@ -199,14 +199,15 @@ def test_files_pictures_and_data(store, tmp_path):
     assert any("confusion_matrix" in image and image.endswith(".png") for image in images)
     inputs = store.get_run(run.id).inputs.dataset_inputs
     assert {(i.dataset.name, i.dataset.digest, i.tags[0].value) for i in inputs} == {
-        ("cifar100", "0123abcd", "training"),
+        ("cifar100", "0123abcd", "train"),
         ("cifar100", "4567cdef", "validation"),
     }
+    assert store.get_run(run.id).data.tags["md5.train_labels.npy"] == "89ab"
 
 
 def test_a_killed_run_is_continued(store):
     first = killed(store, "killed", until=2)
-    assert train("killed", epochs_done=2, until=4) == first
+    assert train("killed", until=4) == first
     assert status(store, first) == "FINISHED"
     assert store.get_run(first).info.run_name == "baseline"
     assert [step for step, _ in series(store, first, "val/accuracy")] == [1, 2, 3, 4]
@@ -215,7 +216,7 @@ def test_a_killed_run_is_continued(store):
 
 def test_a_run_killed_between_its_checkpoint_and_its_log_is_continued(store):
     first = killed(store, "behind", until=1)
-    assert train("behind", epochs_done=2, until=3) == first
+    assert train("behind", until=3) == first
     assert [step for step, _ in series(store, first, "val/accuracy")] == [1, 2, 3]
 
 
@@ -225,39 +226,23 @@ def test_a_failed_run_is_continued(store, error):
     with pytest.raises(type(error)):
         train(source, until=1, error=error)
     assert status(store, kept[-1]) == "FAILED"
-    assert train(source, epochs_done=1) == kept[-2]
+    assert train(source) == kept[-2]
     assert status(store, kept[-1]) == "FINISHED"
 
 
 def test_a_finished_run_is_left_alone(store):
     first = train("finished")
-    second = train("finished", epochs_done=0)
+    second = train("finished")
     assert second != first
     assert [step for step, _ in series(store, first, "val/accuracy")] == [1, 2]
 
 
 def test_another_key_is_another_training(store):
     first = killed(store, "keys", key="k1")
-    second = train("keys", key="k2", epochs_done=2)
+    second = train("keys", key="k2")
     assert second != first
     assert status(store, first) == "RUNNING"  # perhaps another process is at it
     assert store.get_run(second).data.tags[RESUME_KEY] == "k2"
-
-
-def test_a_run_ahead_of_the_checkpoint_is_closed_and_a_new_one_begun(store):
-    stale = killed(store, "stale", until=3)
-    fresh = train("stale", epochs_done=0, until=2)
-    assert fresh != stale
-    assert status(store, stale) == "KILLED"
-    assert [step for step, _ in series(store, stale, "val/accuracy")] == [1, 2, 3]
-    assert [step for step, _ in series(store, fresh, "val/accuracy")] == [1, 2]
-
-
-def test_of_two_unfinished_runs_the_newest_that_fits_goes_on(store):
-    older = killed(store, "two", until=3)
-    newer = killed(store, "two", epochs_done=0, until=1)
-    assert status(store, older) == "KILLED"
-    assert train("two", epochs_done=1) == newer
 
 
 def test_an_evaluation_is_added_to_the_run_of_the_training(store):
@@ -308,7 +293,7 @@ def trained(network, source, accuracy):
 def test_a_registered_model_answers_and_has_a_signature(network):
     run_id = trained(network, "model", 0.5)
     register_best("model", "best-single", run_id, "val/best_accuracy")
-    images = np.random.default_rng(0).random((3, 4, 4, 3), np.float32)
+    images = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), np.uint8)
     expected = network.predict(images, verbose=0)
     for address in (f"runs:/{run_id}/model", "models:/fifteen-model@best-single"):
         loaded = mlflow.pyfunc.load_model(address)
@@ -348,6 +333,15 @@ def test_the_alias_never_moves_to_a_run_that_is_not_in_the_store(store, network,
         register_best("away", "best-single", run_id, "val/best_accuracy")
         assert store.get_model_version_by_alias("fifteen-away", "best-single").run_id == first
         assert f"run {run_id} is not in this MLflow store" in capsys.readouterr().out
+
+
+def test_a_run_without_the_metric_gives_way(store, network):
+    with new_run("bare", "x", "evaluate") as bare:
+        bare.log_model(network, (4, 4, 3), 2)
+    run_id = trained(network, "bare", 0.1)
+    for candidate in (bare.id, run_id, bare.id):
+        register_best("bare", "best-single", candidate, "val/best_accuracy")
+    assert store.get_model_version_by_alias("fifteen-bare", "best-single").run_id == run_id
 
 
 def test_the_alias_moves_on_when_its_holder_is_gone_from_the_store(store, network):

@@ -105,7 +105,10 @@ def test_resume(undisturbed, disturbed, signum, line, occurrence, exit_status, r
     assert run.info.run_id == stopped.info.run_id == results[0]["run_id"]
     assert run.info.status == "FINISHED"
     (other,) = undisturbed.runs().values()
-    assert run.data.tags["resume.key"] == other.data.tags["resume.key"]
+    keys = [r.data.tags["resume.key"] for r in (run, stopped, other)]
+    assert keys[0] == keys[1]
+    assert keys[0] != keys[2]  # each checkout resumes its own runs only ...
+    assert keys[0].rpartition("-")[0] == keys[2].rpartition("-")[0]  # ... of the same training
     for metric in ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "learning_rate"):
         curve = disturbed.curve(run.info.run_id, metric)
         assert curve == undisturbed.curve(other.info.run_id, metric)

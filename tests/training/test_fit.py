@@ -5,7 +5,7 @@ from fifteen.data.arrays import Part
 from fifteen.errors import UserError
 from fifteen.training import fit
 from fifteen.training.checkpoint import load_variables
-from fifteen.training.fit import BEST, STATE, snapshot_file, steps_per_epoch, train
+from fifteen.training.fit import STATE, best_file, snapshot_file, steps_per_epoch, train
 from fifteen.training.history import best_epoch
 
 import keras
@@ -142,7 +142,10 @@ def test_a_resumed_training_ends_as_an_uninterrupted_one(
     assert published == list(range(max(kept, 1), 5))
     assert timeless(history) == timeless(expected_history)
     assert same(network, expected_network)
-    for name in (BEST, STATE, *map(snapshot_file, (1, 2, 3))):
+    best = best_file(best_epoch(history, "val_accuracy"))
+    files = {best, STATE, *map(snapshot_file, (1, 2, 3))}
+    assert {path.name for path in tmp_path.iterdir()} == files  # no beaten epoch is left
+    for name in files:
         assert same(tmp_path / name, whole / name), name
 
 
@@ -162,7 +165,7 @@ def test_the_best_epoch_is_kept(uninterrupted):
     whole, _, history = uninterrupted
     best = history[best_epoch(history, "val_accuracy") - 1]
     network = build(seed=5)
-    load_variables(whole / BEST, network.weights)
+    load_variables(whole / best_file(best.epoch), network.weights)
     found = network.predict(VALIDATION.images, verbose=0).argmax(axis=1)
     assert np.mean(found == VALIDATION.labels) == pytest.approx(best.val_accuracy)
 
@@ -170,14 +173,14 @@ def test_the_best_epoch_is_kept(uninterrupted):
 def test_the_best_epoch_is_the_first_of_equals(tmp_path):
     rates = np.zeros(3 * STEPS, np.float32)
     rates[:STEPS] = 0.01
-    states = {}
+    kept = []
 
     def publish(history):
-        states[len(history)] = (tmp_path / BEST).stat().st_mtime_ns
+        kept.extend(path.name for path in tmp_path.glob(best_file("*")))
 
     _, history = run(tmp_path, 3, rates, publish, build(normalised=False), monitor="val_loss")
     assert len({row.val_loss for row in history}) == 1
-    assert len(set(states.values())) == 1  # not written again
+    assert kept == [best_file(1)] * 3
 
 
 def test_early_stopping(tmp_path):
