@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 5000
 BIN := .venv/bin
 READY := .venv/.ready
+AGAIN := $(MAKE)
 STORE := sqlite:///$(CURDIR)/mlruns/mlflow.db
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := true
@@ -18,7 +19,7 @@ run: $(READY)  ## the whole pipeline on CIFAR-100; without it, the demo
 	@$(BIN)/python src/prepare.py --check; status=$$?; \
 	case $$status in \
 		0) $(BIN)/dvc repro && $(BIN)/python src/results.py ;; \
-		3) echo "Running the demo on the bundled digits instead." && $${MAKE:-make} --no-print-directory demo ;; \
+		3) echo "Running the demo on the bundled digits instead." && $(AGAIN) --no-print-directory demo ;; \
 		*) exit $$status ;; \
 	esac
 
