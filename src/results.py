@@ -6,6 +6,7 @@ Usage: python src/results.py [--experiment NAME | --readme]
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from fifteen.errors import UserError, run_stage
 from fifteen.files import new_file
@@ -50,6 +51,12 @@ def with_table(readme: str, table: str) -> str:
     return f"{before}{begin}\n\n{table}\n{end}{after}"
 
 
+def summary(metrics: dict[str, Any]) -> str:
+    """The results table in Markdown, and in words what it comes to."""
+    verdicts = "\n".join(f"- {sentence}" for sentence in ensemble_verdicts(metrics))
+    return f"{results_markdown(metrics)}\n{headline(metrics)}\n\n{verdicts}\n"
+
+
 def main() -> None:
     """Print the results, or write them into README.md."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -67,7 +74,7 @@ def main() -> None:
     metrics = json.loads(text)
     if arguments.readme:
         readme = Path("README.md")
-        content = with_table(readme.read_text(encoding="utf-8"), results_markdown(metrics))
+        content = with_table(readme.read_text(encoding="utf-8"), summary(metrics))
         with new_file(readme) as partial:
             partial.write_text(content, encoding="utf-8")
         return
