@@ -18,7 +18,7 @@ def test_the_table_goes_between_its_markers():
 
 @pytest.mark.parametrize("readme", ["", f"{BEGIN}\n", f"{END}\n{BEGIN}\n"])
 def test_a_readme_without_its_markers(readme):
-    with pytest.raises(UserError, match="README.md lacks"):
+    with pytest.raises(UserError, match=r"README\.md lacks"):
         with_table(readme, "")
 
 
