@@ -49,6 +49,9 @@ def test_a_signal_closes_what_is_open_and_ends_the_process(signum, status):
 import os, signal
 from fifteen.errors import run_stage
 
+# As in a terminal, also where the tests themselves run in the background, deaf to Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def stage():
     try:
         os.kill(os.getpid(), signal.{signum})
