@@ -4,9 +4,10 @@ PYTHON ?= python3
 PORT ?= 5000
 BIN := .venv/bin
 READY := .venv/.ready
+# Under another name, because `make -n` really runs each line that says $(MAKE).
 AGAIN := $(MAKE)
 STORE := sqlite:///$(CURDIR)/mlruns/mlflow.db
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
