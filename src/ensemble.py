@@ -3,10 +3,10 @@
 Usage: python src/ensemble.py NAME
 """
 
-import argparse
 from pathlib import Path
 
 from fifteen import hardware, tracking
+from fifteen.command import name_argument
 from fifteen.config import load_params
 from fifteen.data.arrays import IMAGE_SHAPE, read_classes, read_part
 from fifteen.ensembles.model import build_ensemble, predict_with_members
@@ -23,14 +23,13 @@ DATA, MODELS = Path("data/trainval"), Path("models")
 
 def main() -> None:
     """Build the ensemble named on the command line and judge it on the validation images."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", help="a key of `ensembles` in params.yaml")
-    name = parser.parse_args().name
+    name = name_argument(__doc__, "a key of `ensembles` in params.yaml")
     hardware.share_gpus()
     config = load_params().ensemble(name)
     classes, validation = read_classes(DATA), read_part(DATA, "validation")
     variant = MODELS / config.variant
-    snapshots = sorted(variant.glob("snapshot_*.keras"), key=lambda p: int(p.stem.split("_")[1]))
+    taken = read_json(variant / "snapshots" / "taken.json")
+    snapshots = [variant / "snapshots" / f"snapshot_{number}.keras" for number in taken]
     if len(snapshots) < 2:
         raise UserError(
             f"{variant} holds {len(snapshots)} snapshots, too few for {name}; "

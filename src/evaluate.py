@@ -3,13 +3,13 @@
 Usage: python src/evaluate.py NAME
 """
 
-import argparse
 import csv
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from fifteen import hardware, tracking
+from fifteen.command import name_argument
 from fifteen.data.arrays import IMAGE_SHAPE, Classes, Part, read_classes, read_part
 from fifteen.ensembles.model import predict_with_members
 from fifteen.ensembles.rules import tie_rate
@@ -66,11 +66,15 @@ def write_report(
     return matrix
 
 
+def copy_search(path: Path, folder: Path) -> None:
+    """Copy the record of the search for a model's hyperparameters, if there was one."""
+    if path.exists() and read_json(path)["trials"]:
+        shutil.copy(path, folder)
+
+
 def main() -> None:
     """Evaluate the model named on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", help="a folder of models/")
-    name = parser.parse_args().name
+    name = name_argument(__doc__, "a folder of models/")
     hardware.share_gpus()
     classes, test = read_classes(DATA), read_part(DATA, "test")
     result = read_json(MODELS / name / "result.json")
@@ -90,6 +94,7 @@ def main() -> None:
         if result["kind"] == "single":
             for curve in ("history.csv", "learning_rate.csv"):
                 shutil.copy(MODELS / name / curve, folder)
+            copy_search(MODELS / name / "search.json", folder)
         write_json(folder / "metrics.json", result | {"test": scores})
         with predictions.open("wb") as file:
             np.savez(file, **outputs, labels=test.labels, run_id=np.array(run.id))

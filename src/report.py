@@ -1,6 +1,7 @@
 """Stage `report`: all models side by side, and which differences between them are real."""
 
 import csv
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,14 @@ from typing import Any
 from fifteen import tracking
 from fifteen.config import load_params
 from fifteen.errors import run_stage
+from fifteen.evaluation.importance import importances
 from fifteen.evaluation.significance import compare
 from fifteen.files import new_file, new_folder, read_json, write_json
 from fifteen.reporting import comparison_figures as figures
+from fifteen.reporting import search_figures
 from fifteen.reporting.original import original_accuracies
 from fifteen.reporting.page import render_page
+from fifteen.reporting.search_tables import Searched, baseline_values, trials_csv
 from fifteen.reporting.style import model_colours, save_png
 from fifteen.reporting.tables import comparisons_markdown, headline, results_markdown
 
@@ -56,6 +60,33 @@ def read_columns(path: Path) -> dict[str, np.ndarray]:
         rows = list(csv.DictReader(file))
     columns = {key: [row[key] for row in rows] for key in rows[0] if key != "name"}
     return {key: np.array(values, dtype=float) for key, values in columns.items()}
+
+
+def read_searches(names: list[str]) -> dict[str, Searched]:
+    """The searches for those of the models that were searched for, with what they amount to."""
+    given = MODELS / "baseline" / "hyperparameters.json"
+    baseline = baseline_values(read_json(given) if given.exists() else {})
+    searches = {}
+    for name in names:
+        path = MODELS / name / "search.json"
+        search = read_json(path) if path.exists() else {"trials": []}
+        if search["trials"]:
+            found = importances(search)
+            searches[name] = Searched(search, asdict(found) if found else None, baseline)
+    return searches
+
+
+def write_search_figures(folder: Path, searches: dict[str, Searched]) -> None:
+    """Draw the trials of each search, and what matters in it."""
+    for variant, searched in searches.items():
+        drawn = {
+            "parallel": search_figures.parallel_figure(searched.search),
+            "curves": search_figures.trial_curves_figure(searched.search),
+        }
+        if searched.importances:
+            drawn["importance"] = search_figures.importance_figure(searched.importances)
+        for kind, figure in drawn.items():
+            save_png(figure, folder / f"search_{variant}_{kind}.png")
 
 
 def write_figures(folder: Path, metrics: dict[str, Any], names: list[str]) -> None:
@@ -114,8 +145,14 @@ def main() -> None:
         kind: [n for n in models if models[n]["kind"] == kind] for kind in ("single", "ensemble")
     }
 
+    searches = read_searches(list(models))
+
     with new_folder(REPORTS / "figures") as folder:
         write_figures(folder, metrics, [entry["class"] for entry in data["images_per_class"]])
+        write_search_figures(folder, searches)
+    with new_folder(REPORTS / "tune") as folder:
+        rows = trials_csv({variant: searched.search for variant, searched in searches.items()})
+        (folder / "trials.csv").write_text(rows, encoding="utf-8")
     with new_file(REPORTS / "curves.csv") as curves:
         write_curves(curves, kinds["single"])
     write_json(REPORTS / "metrics.json", metrics)
@@ -128,7 +165,9 @@ def main() -> None:
     )
     pages = {
         "results.md": results_markdown(metrics) + "\n" + comparisons_markdown(metrics),
-        "report.html": render_page(metrics, MODELS, REPORTS / "figures", REPORTS / "data"),
+        "report.html": render_page(
+            metrics, searches, MODELS, REPORTS / "figures", REPORTS / "data"
+        ),
     }
     for file, text in pages.items():
         with new_file(REPORTS / file) as partial:

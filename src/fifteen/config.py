@@ -2,14 +2,22 @@
 
 import difflib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin
 
+from fifteen import search_space
 from fifteen.errors import UserError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic import model_validator as validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -120,6 +128,55 @@ class Cosine(Strict):
     cycles: Annotated[int, Field(ge=1)] = 1
 
 
+class Baseline(Strict):
+    """The given weak CNN."""
+
+    name: Literal["baseline"]
+
+
+class Refined(Strict):
+    """The original study's pre-activation blocks."""
+
+    name: Literal["refined"]
+
+
+Activation = Literal["relu", "leaky_relu", "tanh"]
+Units = Annotated[int, Field(ge=1, le=4096)]
+Slope = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Convnet(Strict):
+    """The network that the original study searched: two convolutions, one hidden dense layer."""
+
+    name: Literal["convnet"]
+    filters_1: Units = 32
+    filters_2: Units = 64
+    conv_activation: Activation = "relu"  # of the second convolution; the first has ReLU
+    conv_slope: Slope = 0.2  # read by leaky_relu alone
+    dense_units: Units = 512
+    dense_activation: Activation = "relu"
+    dense_slope: Slope = 0.2  # read by leaky_relu alone
+    dropout: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.5
+    normalize_input: bool = False  # pixels to [-1, 1]; else they go in as they are, 0 to 255
+
+
+def _named(section: Any) -> Any:  # noqa: ANN401 - anything YAML can hold
+    """`baseline` is short for `{name: baseline}`."""
+    return {"name": section} if isinstance(section, str) else section
+
+
+Network = Annotated[
+    Baseline | Refined | Convnet, Field(discriminator="name"), BeforeValidator(_named)
+]
+
+
+class Augmentation(Strict):
+    """Random changes of the training images, drawn anew in every epoch."""
+
+    flip: bool = False  # mirrored left to right, every second image
+    crop: Annotated[int, Field(ge=0, le=16)] = 0  # shifted by up to so many pixels, edges reflected
+
+
 Schedule = Annotated[Constant | Piecewise | Triangular | Cosine, Field(discriminator="name")]
 Monitor = Literal["val_accuracy", "val_loss"]
 
@@ -127,14 +184,36 @@ Monitor = Literal["val_accuracy", "val_loss"]
 class Training(Strict):
     """One training: a network, how it is optimised, and how its best epoch is chosen."""
 
-    network: Literal["baseline", "refined"]
+    network: Network
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     schedule: Schedule = Constant(name="constant", rate=0.001)
+    label_smoothing: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
+    augmentation: Augmentation = Augmentation()
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 128
     epochs: Epochs | None = None  # the whole budget
     monitor: Monitor = "val_accuracy"
     patience: Epochs | None = None  # epochs without improvement before it stops; none: never
     snapshots: Annotated[int, Field(ge=0, le=100)] = 0  # equally spaced, the last at the end
+
+
+class Tune(Strict):
+    """A Hyperband search (Li et al. 2018, arXiv:1603.06560) for the values of one variant."""
+
+    variant: Name  # the one that is trained with what the search finds
+    max_epochs: Annotated[int, Field(ge=1, le=1000)] = 10  # of the trials that get furthest
+    factor: Annotated[int, Field(ge=2, le=100)] = 3  # one of so many trials goes on, so much longer
+    patience: Epochs | None = None  # epochs without improvement before a trial stops; none: never
+    seed: Annotated[int, Field(ge=1, lt=2**31)]  # keras-tuner takes 0 for none
+    space: dict[str, Any]  # a training with choices, see search_space.py
+
+    @validator(mode="after")
+    def _space_is_well_formed(self) -> Self:
+        if not search_space.dimensions(self.space):
+            raise ValueError("`space` leaves nothing to choose; give a list or a range somewhere")
+        for key in ("epochs", "patience", "snapshots"):
+            if key in self.space:
+                raise ValueError(f"`space` must not have {key!r}: it is no part of what is sought")
+        return self
 
 
 class Ensemble(Strict):
@@ -156,6 +235,7 @@ class Params(Strict):
     hardware: Hardware
     baseline: Training
     variants: dict[Name, Training]
+    tune: Tune
     ensembles: dict[Name, Ensemble]
 
     def training(self, name: str) -> Training:
@@ -189,8 +269,15 @@ def _lookup(sections: dict[str, Section], name: str, kind: str) -> Section:
     return sections[name]
 
 
-def load_params(path: Path = PARAMS_FILE) -> Params:
+def load_params(path: Path = PARAMS_FILE, found: Mapping[str, Any] | None = None) -> Params:
     """Read and check params.yaml.
+
+    The variant that is searched for has the values of `found` wherever its own section gives none.
+
+    Args:
+        path: the file.
+        found: a training section, the result of the search; where it is None, or empty, the first
+            of all choices stands for it.
 
     Raises:
         ConfigError: the file is missing, is not YAML, or holds unknown keys, wrong types or
@@ -205,16 +292,54 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} must hold sections like `data:` and `budget:`, not {raw!r}")
 
-    problems = list(_relation_problems(raw))
+    problems = list(_relation_problems(raw)) + list(_space_problems(raw))
+    _complete_searched_variant(raw, found)
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
-        problems = [_describe(raw, details) for details in error.errors()] + problems
+        problems = [_describe(raw, details, Params) for details in error.errors()] + problems
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ConfigError(f"{count} in {path}:\n{lines}")
     return params
+
+
+def _complete_searched_variant(raw: dict[Any, Any], found: Mapping[str, Any] | None) -> None:
+    """Put what was found under what the variant's own section gives."""
+    tune, variants = raw.get("tune"), raw.get("variants")
+    if not (isinstance(tune, dict) and isinstance(variants, dict)):
+        return
+    name, sections = tune.get("variant"), _probes(tune)
+    if name not in variants or not isinstance(variants[name] or {}, dict):
+        return
+    if sections:
+        variants[name] = search_space.merge(found or sections[0], variants[name] or {})
+    else:
+        del variants[name]  # the space has a problem; without it this one cannot be judged
+
+
+def _probes(tune: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - anything YAML can hold
+    """Trainings that show what the search can choose; none where the space is malformed."""
+    space = tune.get("space") if isinstance(tune, dict) else None
+    try:
+        return list(search_space.probes(space)) if isinstance(space, dict) else []
+    except ValueError:
+        return []
+
+
+def _space_problems(raw: dict[Any, Any]) -> Iterator[str]:
+    """What the search could choose that no training can be."""
+    seen = set()
+    for section in _probes(raw.get("tune")):
+        try:
+            Training.model_validate(section)
+        except ValidationError as error:
+            for details in error.errors():
+                line = f"tune.space.{_describe(section, details, Training)}"
+                if line not in seen:
+                    seen.add(line)
+                    yield line
 
 
 def _relation_problems(raw: dict[Any, Any]) -> Iterator[str]:
@@ -260,8 +385,8 @@ def _relation_problems(raw: dict[Any, Any]) -> Iterator[str]:
                 yield f"{key}.{name}: the name is taken by another model; choose a new one"
 
 
-def _describe(raw: Any, error: Any) -> str:  # noqa: ANN401 - pydantic's own error mapping
-    """One line for one pydantic error: key, value, what is allowed."""
+def _describe(raw: Any, error: Any, root: type[Strict]) -> str:  # noqa: ANN401 - pydantic's mapping
+    """One line for one pydantic error in a section of type `root`: key, value, what is allowed."""
     path, node = [], raw
     for part in error["loc"]:
         try:
@@ -275,16 +400,14 @@ def _describe(raw: Any, error: Any) -> str:  # noqa: ANN401 - pydantic's own err
         case "missing":
             return f"{key}: required, but missing"
         case "extra_forbidden":
-            allowed = _allowed_keys(error["loc"][:-1])
+            allowed = list(_kind(error["loc"][:-1], root).model_fields)
             close = difflib.get_close_matches(str(path[-1]), allowed, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             return (
                 f"{key} = {error['input']!r}: unknown key; allowed here: {', '.join(allowed)}{hint}"
             )
         case "union_tag_invalid" | "union_tag_not_found":
-            tags = error["ctx"].get(
-                "expected_tags", "'constant', 'piecewise', 'triangular', 'cosine'"
-            )
+            tags = ", ".join(repr(_tag(member)) for member in get_args(_kind(error["loc"], root)))
             value = (
                 error["input"].get("name") if isinstance(error["input"], dict) else error["input"]
             )
@@ -293,23 +416,21 @@ def _describe(raw: Any, error: Any) -> str:  # noqa: ANN401 - pydantic's own err
     return f"{key} = {error['input']!r}: {message[0].lower()}{message[1:]}"
 
 
-def _allowed_keys(loc: tuple[int | str, ...]) -> list[str]:
-    """The keys of the section that pydantic reports as `loc`."""
-    kind: Any = Params
+def _kind(loc: tuple[int | str, ...], root: type[Strict]) -> Any:  # noqa: ANN401 - a type
+    """The type of the section, a model or a union of models, that pydantic reports as `loc`."""
+    kind: Any = root
     for part in loc:
-        while get_origin(kind) is Annotated:
-            kind = get_args(kind)[0]
         if get_origin(kind) in (Union, UnionType):
-            kind = next(
-                m for m in get_args(kind) if m.model_fields["name"].annotation == Literal[part]
-            )
+            kind = next(member for member in get_args(kind) if _tag(member) == part)
         elif get_origin(kind) is dict:
             kind = get_args(kind)[1]
         else:
-            field = kind.model_fields[part]
-            kind = (
-                Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-            )
-    while get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
-    return list(kind.model_fields)
+            kind = kind.model_fields[part].annotation
+        while get_origin(kind) is Annotated:
+            kind = get_args(kind)[0]
+    return kind
+
+
+def _tag(member: type[Strict]) -> str:
+    """What `name` must be for a section to be this member of a union."""
+    return get_args(member.model_fields["name"].annotation)[0]

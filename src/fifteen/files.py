@@ -36,6 +36,24 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def fill_folder(path: Path) -> Iterator[Path]:
+    """A folder whose entries appear in `path`, beside what was there, only when the block succeeds.
+
+    An entry takes the place of one of the same name.
+    """
+    with new_folder(path.with_name(f".{path.name}.new")) as filled:
+        yield filled
+    filled = path.with_name(f".{path.name}.new")
+    path.mkdir(parents=True, exist_ok=True)
+    for entry in filled.iterdir():
+        old = path / entry.name
+        if old.is_dir():
+            shutil.rmtree(old)
+        entry.replace(old)
+    filled.rmdir()
+
+
+@contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """A file that appears at `path`, in place of what was there, only when the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +37,8 @@ logging.getLogger("mlflow").setLevel(logging.ERROR)  # not: tables created, arti
 
 RESUME_KEY = "resume.key"
 MODEL = "model"
+LAST_OF_EPOCH = "val/accuracy"
+LEARNING_RATES_PER_EPOCH = 500  # points of the learning-rate curve, at most
 BATCH_LIMIT = 1000  # metrics in one call, by MLflow's API
 
 
@@ -57,6 +59,11 @@ class TrackedRun:
         pairs = [RunTag(key, str(value)) for key, value in tags.items()]
         self._client.log_batch(self.id, tags=pairs)
 
+    def set_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Log metrics of the whole run, unless they are logged already."""
+        known = self._client.get_run(self.id).data.metrics
+        self.log_metrics({key: value for key, value in metrics.items() if key not in known})
+
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log each metric at one step."""
         self.log_series({key: [(step, value)] for key, value in metrics.items()})
@@ -72,9 +79,31 @@ class TrackedRun:
         for i in range(0, len(metrics), BATCH_LIMIT):
             self._client.log_batch(self.id, metrics=metrics[i : i + BATCH_LIMIT])
 
-    def steps_logged(self, metric: str) -> int:
-        """How many values `metric` has so far."""
-        return len(self._client.get_metric_history(self.id, metric))
+    def log_history(
+        self, epochs: Sequence[Mapping[str, float]], rates: np.ndarray, steps: int
+    ) -> None:
+        """Log the curves of those epochs that are not logged yet.
+
+        Args:
+            epochs: all epochs so far, each with `epoch` (from 1) and its `train_` and `val_`
+                metrics, which are logged as `train/` and `val/`.
+            rates: the learning rate of each step, logged against the step.
+            steps: steps per epoch.
+        """
+        stride = -(-steps // LEARNING_RATES_PER_EPOCH)
+        logged = len(self._client.get_metric_history(self.id, LAST_OF_EPOCH))
+        for row in epochs[logged:]:
+            in_epoch = range((row["epoch"] - 1) * steps, row["epoch"] * steps, stride)
+            series = {"learning_rate": [(step, float(rates[step])) for step in in_epoch]}
+            # One transaction; the last metric of a row marks the epoch as logged.
+            self.log_series(
+                series
+                | {
+                    key.replace("_", "/", 1): [(row["epoch"], value)]
+                    for key, value in row.items()
+                    if key.startswith(("train_", "val_"))
+                }
+            )
 
     def log_image(self, image: np.ndarray, key: str) -> None:
         """Log an (H, W, 3) uint8 picture that the UI shows beside that of other runs."""
@@ -131,21 +160,33 @@ def new_run(source: str, name: str, stage: str) -> Iterator[TrackedRun]:
 
 
 @contextmanager
-def resumable_run(source: str, name: str, stage: str, resume_key: str) -> Iterator[TrackedRun]:
-    """The unfinished run with the tag `resume_key`, or else a new one.
+def resumable_run(
+    source: str, name: str, stage: str, resume_key: str, parent: str | None = None
+) -> Iterator[TrackedRun]:
+    """The run with the tag `resume_key`, whatever became of it, or else a new one.
 
     The key must belong to one training in one checkout, or trainings that share a server would
     write into each other's runs.
+
+    Args:
+        source: the data set's name.
+        name: of a new run.
+        stage: the DVC stage.
+        resume_key: unlike that of any other training.
+        parent: the run that this one is shown under, if any.
     """
     experiment = _open_store(source)
-    unfinished = mlflow.search_runs(
-        [experiment],
-        f"tags.`{RESUME_KEY}` = '{resume_key}' and attributes.status != 'FINISHED'",
-        output_format="list",
+    begun = mlflow.search_runs(
+        [experiment], f"tags.`{RESUME_KEY}` = '{resume_key}'", output_format="list"
     )
-    run_id = unfinished[0].info.run_id if unfinished else None
     tags = _tags(stage) | {RESUME_KEY: resume_key}
-    with mlflow.start_run(run_id=run_id, run_name=None if run_id else name, tags=tags) as run:
+    with mlflow.start_run(
+        run_id=begun[0].info.run_id if begun else None,
+        run_name=None if begun else name,
+        tags=tags,
+        nested=parent is not None,
+        parent_run_id=None if begun else parent,
+    ) as run:
         yield TrackedRun(run.info.run_id)
 
 

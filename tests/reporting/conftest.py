@@ -67,3 +67,95 @@ METRICS = {
 def metrics():
     """The content of a small `reports/metrics.json`; a test may change it."""
     return copy.deepcopy(METRICS)
+
+
+def trial(number, values, accuracies, *, epochs=2, bracket=1, rung=0, parent=None, message=None):
+    """An entry of the `trials` of a search.json; `message` makes it a failed one."""
+    return {
+        "trial": f"{number:04}",
+        "configuration": parent or f"{number:04}",
+        "status": "failed" if message else "completed",
+        "bracket": bracket,
+        "rung": rung,
+        "epochs": epochs,
+        "promoted_from": parent,
+        "hyperparameters": values,
+        "val_accuracy": None if message else max(accuracies),
+        "seconds": 10.4 * len(accuracies),
+        "message": message,
+        "accuracies": accuracies,
+    }
+
+
+TANH = {"network.conv_activation": "tanh", "schedule.peak": 0.001, "network.normalize_input": True}
+LEAKY = {
+    "network.conv_activation": "leaky_relu",
+    "schedule.peak": 0.0001,
+    "network.normalize_input": False,
+    "network.conv_slope": 0.15,
+}
+RELU = {"network.conv_activation": "relu", "schedule.peak": 0.01, "network.normalize_input": True}
+
+# Four configurations in five trials: one was promoted and won, one failed.
+SEARCH = {
+    "variant": "tuned",
+    "objective": "val_accuracy",
+    "max_epochs": 4,
+    "factor": 3,
+    "seed": 42,
+    "seconds": 100.0,
+    "step_seconds": 150.0,
+    "workers": 2,
+    "dimensions": [
+        {"name": "network.conv_activation", "values": ["relu", "leaky_relu", "tanh"]},
+        {"name": "schedule.peak", "low": 0.0001, "high": 0.01, "sampling": "log"},
+        {"name": "network.normalize_input", "values": [False, True]},
+        {
+            "name": "network.conv_slope",
+            "low": 0.1,
+            "high": 0.3,
+            "sampling": "linear",
+            "when": {"network.conv_activation": ["leaky_relu"]},
+        },
+    ],
+    "trials": [
+        trial(0, TANH, [0.2, 0.3]),
+        trial(1, LEAKY, [0.1, 0.2]),
+        trial(2, RELU, [], message="the loss became nan in epoch 1"),
+        trial(3, TANH, [0.2, 0.3, 0.45, 0.4], epochs=4, rung=1, parent="0000"),
+        trial(4, RELU, [0.1, 0.2, 0.3, 0.35], epochs=4, bracket=0),
+    ],
+    "winner": "0003",
+}
+
+IMPORTANCES = {
+    "by_name": {
+        name: {
+            "increase": increase,
+            "standard_error": error,
+            "configurations": configurations,
+            "distinguishable": distinguishable,
+        }
+        for name, increase, error, configurations, distinguishable in [
+            ("network.conv_activation", -0.02, 0.1, 21, False),
+            ("schedule.peak", 0.5, 0.2, 21, True),
+            ("network.normalize_input", 1.25, 0.25, 21, True),
+            ("network.conv_slope", None, None, 3, False),
+        ]
+    },
+    "r2": 0.42,
+    "trials": 29,
+    "configurations": 21,
+}
+
+
+@pytest.fixture
+def search():
+    """The content of a small search.json; a test may change it."""
+    return copy.deepcopy(SEARCH)
+
+
+@pytest.fixture
+def importances():
+    """Importances as they would come of a larger search over the same dimensions."""
+    return copy.deepcopy(IMPORTANCES)

@@ -2,14 +2,16 @@
 
 import base64
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fifteen.files import read_json
-from fifteen.reporting import tables
+from fifteen.reporting import search_tables, tables
 from fifteen.reporting.comparisons import relative_to
 from fifteen.reporting.original import original_results
+from fifteen.reporting.search_tables import Searched
 
 import jinja2
 from PIL import Image
@@ -33,17 +35,24 @@ class Picture:
 
 
 def render_page(
-    metrics: tables.Metrics, models_dir: Path, figures_dir: Path, data_dir: Path
+    metrics: tables.Metrics,
+    searches: Mapping[str, Searched],
+    models_dir: Path,
+    figures_dir: Path,
+    data_dir: Path,
 ) -> str:
     """Renders the report: every image embedded, no scripts, nothing loaded from anywhere.
 
     Args:
         metrics: the content of `reports/metrics.json`.
+        searches: the hyperparameter searches by variant; may be empty.
         models_dir: `reports/models`, with a folder per model: `per_class.csv`, `confusion.png`,
             `mistakes.png` and, where the metrics have a superclass accuracy,
             `superclass_confusion.png`.
         figures_dir: `reports/figures`: `accuracy.png`, `curves.png`, `learning_rates.png`,
-            `per_class.png` and, where something is compared with the baseline, `differences.png`.
+            `per_class.png` and, where something is compared with the baseline, `differences.png`;
+            for each search `search_<variant>_parallel.png`, `search_<variant>_curves.png` and,
+            where there are importances, `search_<variant>_importance.png`.
         data_dir: `reports/data`: `summary.json` and `contact_sheet.png`.
 
     Raises:
@@ -66,6 +75,10 @@ def render_page(
         comparisons=tables.comparison_rows(metrics["comparisons"]),
         ensemble_verdicts=tables.ensemble_verdicts(metrics),
         figures=_figures(metrics, figures_dir),
+        searches=[
+            _search_section(variant, searched, figures_dir)
+            for variant, searched in searches.items()
+        ],
         models=[
             _model_section(name, model, models_dir / name)
             for name, model in metrics["models"].items()
@@ -93,6 +106,39 @@ def _figures(metrics: tables.Metrics, folder: Path) -> dict[str, Picture]:
             "Dot plot: difference in test accuracy from the baseline with its 95 % interval"
         )
     return {name: _picture(folder / f"{name}.png", alt) for name, alt in alts.items()}
+
+
+def _search_section(variant: str, searched: Searched, folder: Path) -> dict[str, Any]:
+    def figure(kind: str, alt: str) -> Picture:
+        return _picture(folder / f"search_{variant}_{kind}.png", alt)
+
+    search, importances = searched.search, searched.importances
+    return {
+        "variant": variant,
+        "winner": search_tables.winner_sentence(search),
+        "cost": search_tables.cost_sentence(search),
+        "sentences": search_tables.importance_sentences(searched),
+        "basis": search_tables.basis_sentence(importances) if importances else None,
+        "hyperparameters": search_tables.hyperparameter_rows(searched),
+        "trials": search_tables.trial_rows(search),
+        "parallel": figure(
+            "parallel",
+            f"Parallel coordinates: the hyperparameters of each configuration tried for {variant} "
+            "and its validation accuracy",
+        ),
+        "curves": figure(
+            "curves",
+            f"Line chart: validation accuracy of each configuration tried for {variant} after "
+            "each epoch",
+        ),
+        "importance": figure(
+            "importance",
+            f"Dot plot: importance of each hyperparameter searched for {variant} with its "
+            "standard error",
+        )
+        if importances
+        else None,
+    }
 
 
 def _beside_original(metrics: tables.Metrics, models_dir: Path) -> list[dict[str, str]]:

@@ -46,16 +46,13 @@ def save_state(path: Path, model: keras.Model, history: History) -> None:
 
 
 def restore_state(path: Path, model: keras.Model) -> list[Epoch]:
-    """Bring a freshly compiled model to the saved state; returns the epochs behind it."""
-    history = saved_history(path)
-    if history:
-        load_variables(path, _state(model))
-    return history
+    """Bring a freshly compiled model to the saved state, if there is one.
 
-
-def saved_history(path: Path) -> list[Epoch]:
-    """The epochs finished before the state at `path` was written; none where there is no file."""
+    Returns:
+        The epochs behind it; none where nothing is saved.
+    """
     if not path.exists():
         return []
+    load_variables(path, _state(model))
     with np.load(path) as saved:
         return [Epoch(**row) for row in json.loads(str(saved["history"]))]

@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fifteen.config import Training
@@ -12,6 +12,7 @@ from fifteen.data.pipeline import evaluation_batches, training_batches
 from fifteen.errors import UserError
 from fifteen.training.checkpoint import restore_state, save_state, save_variables
 from fifteen.training.history import Epoch, History, best_epoch, out_of_patience
+from fifteen.training.losses import cross_entropy
 from fifteen.training.optimizers import build_optimizer
 from fifteen.training.schedules import TabulatedSchedule, snapshot_steps
 
@@ -64,7 +65,7 @@ class CommitEpochs(keras.callbacks.Callback):
             seconds=time.perf_counter() - self.began,
             train_loss=float(logs["loss"]),
             train_accuracy=float(logs["accuracy"]),
-            val_loss=float(logs["val_loss"]),
+            val_loss=float(logs["val_cross_entropy"]),
             val_accuracy=float(logs["val_accuracy"]),
         )
         if not np.isfinite([row.train_loss, row.val_loss]).all():
@@ -107,12 +108,14 @@ def train(
     seed: int,
     work: Path,
     publish: Callable[[History], None],
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int | None = None,
 ) -> list[Epoch]:
     """Train `network` as `config` says, from the last epoch finished in the folder `work`.
 
     Leaves in `work` the weights of the best epoch (`best_file`) and of each snapshot
     (`snapshot_file`). Raw images go in, the loss is cross-entropy on the probabilities that come
-    out.
+    out. On the validation images it is always the plain one, comparable between trainings.
 
     Args:
         network: built but not compiled; ends with the weights of the last epoch.
@@ -123,6 +126,8 @@ def train(
         seed: decides the order of the images.
         work: where checkpoints are kept.
         publish: gets the history after every epoch, and at the start when it is not empty.
+        callbacks: what else is told of each step.
+        verbose: as in `keras.Model.fit`; a progress bar in a terminal, a line per epoch elsewhere.
 
     Returns:
         The epochs trained, those before a resume included.
@@ -137,8 +142,8 @@ def train(
 
     network.compile(
         optimizer=build_optimizer(config.optimizer, TabulatedSchedule(rates)),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        loss=cross_entropy(config.label_smoothing),
+        metrics=["accuracy", keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy")],
         steps_per_execution=_steps_per_execution(steps, at),
         jit_compile=False,  # slower than oneDNN's kernels on a CPU
     )
@@ -150,14 +155,20 @@ def train(
         publish(history)
     if done < epochs and not (done and out_of_patience(history, config.monitor, config.patience)):
         network.fit(
-            training_batches(training, config.batch_size, seed, range(done, epochs)),
+            training_batches(
+                training, config.batch_size, seed, range(done, epochs), config.augmentation
+            ),
             validation_data=evaluation_batches(validation),
             initial_epoch=done,
             epochs=epochs,
             steps_per_epoch=steps,
             shuffle=False,  # the pipeline has done it
-            callbacks=[SaveSnapshots(work, at), CommitEpochs(work, config, history, publish)],
-            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                SaveSnapshots(work, at),
+                CommitEpochs(work, config, history, publish),
+                *callbacks,
+            ],
+            verbose=(1 if sys.stdout.isatty() else 2) if verbose is None else verbose,
         )
     return history
 

@@ -21,9 +21,10 @@ class Epoch:
     Attributes:
         epoch: its number, from 1.
         seconds: wall time of training and validation.
-        train_loss: mean over the epoch, in nats.
+        train_loss: mean over the epoch of what is minimised, in nats; with label smoothing more
+            than the cross-entropy.
         train_accuracy: share of right answers during the epoch, in [0, 1].
-        val_loss: on the validation part after the epoch, in nats.
+        val_loss: cross-entropy on the validation part after the epoch, in nats.
         val_accuracy: on the validation part after the epoch, in [0, 1].
     """
 

@@ -1,0 +1,1 @@
+"""Hyperparameter search: keras-tuner's Hyperband, made to survive kills and failing trials."""

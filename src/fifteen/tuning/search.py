@@ -1,0 +1,68 @@
+"""The search itself: keras-tuner's loop, alone or as a chief with workers.
+
+With KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT in the environment,
+keras-tuner makes a process the chief, which hands out trials, or one of its workers.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from fifteen.tuning.oracle import Oracle
+
+import keras_tuner
+from keras_tuner.engine.trial import Trial
+from keras_tuner.src.distribute.utils import has_chief_oracle, is_chief_oracle
+
+
+def is_worker() -> bool:
+    """Whether this process works for a chief, which another process is."""
+    return has_chief_oracle() and not is_chief_oracle()
+
+
+def is_chief() -> bool:
+    """Whether this process hands out the trials to workers."""
+    return is_chief_oracle()
+
+
+def own_name() -> str:
+    """What this process is called among those that share a search."""
+    return os.environ.get("KERASTUNER_TUNER_ID", "tuner0")
+
+
+class Search(keras_tuner.engine.base_tuner.BaseTuner):
+    """Runs the trials that an oracle, here or at the chief, asks for."""
+
+    def __init__(self, oracle: Oracle, folder: Path, train_trial: Callable[[Trial], float]) -> None:
+        """Go on with the search in `folder`, or begin one there.
+
+        Args:
+            oracle: chooses the trials.
+            folder: keeps the state; the same for a chief and its workers.
+            train_trial: trains one trial and returns its validation accuracy, in [0, 1].
+        """
+        super().__init__(oracle, directory=str(folder.parent), project_name=folder.name)
+        self._train_trial = train_trial
+        self._waiting = False
+        if not is_worker():
+            oracle.reload()
+
+    def pre_create_trial(self) -> None:
+        """Ask once a second while the oracle waits for the trials of other workers."""
+        if self._waiting:
+            time.sleep(1)
+        self._waiting = True
+
+    def on_trial_begin(self, trial: Trial) -> None:
+        """Stop waiting."""
+        self._waiting = False
+
+    def run_trial(self, trial: Trial) -> float:
+        """Train one trial; returns its validation accuracy."""
+        return self._train_trial(trial)
+
+    def save(self) -> None:
+        """Write the oracle's state, which is all there is; a worker's is the chief's."""
+        if not is_worker():
+            self.oracle.save()

@@ -1,0 +1,171 @@
+"""From params.yaml to the best hyperparameters: a whole search, here or together with workers."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from fifteen import hardware, tracking
+from fifteen.config import Params, Tune
+from fifteen.data.arrays import read_classes, read_part
+from fifteen.errors import UserError
+from fifteen.files import read_json, repository_root, write_json
+from fifteen.search_space import dimensions, with_values
+from fifteen.training.work import resume_key, work_folder
+from fifteen.tuning.oracle import OBJECTIVE, Oracle
+from fifteen.tuning.progress import Progress, duration
+from fifteen.tuning.search import Search, is_chief, is_worker, own_name
+from fifteen.tuning.trials import Trials
+
+from filelock import FileLock
+from keras_tuner.engine.trial import Trial
+
+DATA = Path("data/trainval")
+PATIENCE = 600  # seconds for which a worker waits for its chief to begin
+
+
+def search(params: Params, folder: Path) -> None:
+    """Search as `params.tune` says, from where an earlier session was stopped.
+
+    Writes hyperparameters.json, the training section that was found best, and search.json, the
+    record of all trials, into `folder`; a worker leaves that to its chief.
+
+    Raises:
+        UserError: every trial failed, or a worker finds no chief.
+    """
+    began = time.monotonic()
+    tune = params.tune
+    machine = hardware.configure(params.hardware.precision)
+    source = read_classes(DATA).source
+    checksums = read_json(DATA / "checksums.json")
+    work = work_folder(
+        "tune", {"tune": tune.model_dump(), "precision": machine.precision, "data": checksums}
+    )
+    progress = Progress(repository_root() / ".fifteen" / "tune.log")
+    if is_worker():
+        progress.say(f"{own_name()} works for the search in {work}")
+        session = _session_of_chief(work)
+        trials = _trials(tune, machine.precision, work, session, progress)
+        _run(tune, trials, work, progress, began)
+        return
+
+    with (
+        FileLock(work.with_suffix(".lock")),
+        tracking.resumable_run(
+            source, f"{tune.variant} search", f"tune@{tune.variant}", resume_key(work)
+        ) as run,
+    ):
+        run.log_params(tune.model_dump() | {"precision": machine.precision})
+        run.set_tags({"device": machine.device})
+        run.log_data(source, checksums)
+        session = {"key": resume_key(work), "run": run.id}
+        write_json(work / "session.json", session)
+        progress.say(f"search for {tune.variant}: on {machine.device}, in {machine.precision}")
+        progress.say(f"these lines are also in {progress.log}")
+        trials = _trials(tune, machine.precision, work, session, progress)
+        oracle = _run(tune, trials, work, progress, began)
+
+        record = _record(tune, trials, oracle, work)
+        winner = next(row for row in record["trials"] if row["trial"] == record["winner"])
+        write_json(
+            folder / "hyperparameters.json", with_values(tune.space, winner["hyperparameters"])
+        )
+        write_json(folder / "search.json", record)
+        run.set_metrics(
+            {
+                "val/best_accuracy": winner["val_accuracy"],
+                "search/trials": len(record["trials"]),
+                "search/seconds": record["seconds"],
+            }
+        )
+        for file in (folder / "hyperparameters.json", folder / "search.json", progress.log):
+            run.log_file(file)
+    shutil.rmtree(work)
+    progress.say(
+        f"search for {tune.variant}: {len(record['trials'])} trials in "
+        f"{duration(record['seconds'])}; the best, {record['winner']}, has validation accuracy "
+        f"{winner['val_accuracy']:.2%} after {winner['epochs']} epochs"
+    )
+
+
+def _trials(
+    tune: Tune, precision: str, work: Path, session: dict[str, str], progress: Progress
+) -> Trials:
+    return Trials(
+        tune,
+        read_classes(DATA),
+        read_part(DATA, "train"),
+        read_part(DATA, "validation"),
+        precision,
+        work,
+        session["key"],
+        session["run"],
+        progress,
+    )
+
+
+def _session_of_chief(work: Path) -> dict[str, str]:
+    """What the chief of this search has written down for its workers."""
+    path, deadline = work / "session.json", time.monotonic() + PATIENCE
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise UserError(
+                f"no chief has begun this search within {PATIENCE} s: {path} is not there; start "
+                "it on the same code, parameters and data, with KERASTUNER_TUNER_ID=chief"
+            )
+        time.sleep(1)
+    return read_json(path)
+
+
+def _run(tune: Tune, trials: Trials, work: Path, progress: Progress, began: float) -> Oracle:
+    """Run what is left of the search; returns the oracle, which in a worker has no trials."""
+    clock = work / f"clock_{own_name()}.json"
+    before = read_json(clock)["seconds"] if clock.exists() else 0.0
+
+    def train(trial: Trial) -> float:
+        accuracy = trials.train(trial)
+        write_json(clock, {"seconds": before + time.monotonic() - began})
+        return accuracy
+
+    def ended(oracle: Oracle, _: Trial) -> None:
+        progress.ended(*oracle.done(), oracle.get_best_trials()[0].score)
+
+    oracle = Oracle(tune, ended)
+    loop = Search(oracle, work / "oracle", train)
+    done, epochs = oracle.done()
+    expected = sum(rung.trials for rung in oracle.rungs())
+    progress.begin(oracle.rungs(), epochs)
+    if done:
+        progress.say(f"resuming: {done} of {expected} trials are done")
+    if not (is_chief() and done == expected):  # else it would wait for workers in vain
+        loop.search()
+    return oracle
+
+
+def _record(tune: Tune, trials: Trials, oracle: Oracle, work: Path) -> dict[str, Any]:
+    """What search.json holds.
+
+    Raises:
+        UserError: no trial was completed.
+    """
+    rows = [trials.result(trial) for trial in sorted(oracle.trials)]
+    completed = [row for row in rows if row["status"] == "completed"]
+    if not completed:
+        raise UserError(
+            f"all {len(rows)} trials failed, the last with: {rows[-1]['message']}; "
+            "change tune.space in params.yaml"
+        )
+    clocks = [read_json(path)["seconds"] for path in work.glob("clock_*.json")]
+    return {
+        "variant": tune.variant,
+        "objective": OBJECTIVE,
+        "max_epochs": tune.max_epochs,
+        "factor": tune.factor,
+        "seed": tune.seed,
+        "seconds": sum(clocks) / len(clocks),
+        "step_seconds": sum(row["step_seconds"] for row in rows),
+        "workers": len(clocks),
+        "dimensions": [dimension.describe() for dimension in dimensions(tune.space)],
+        "trials": rows,
+        "winner": max(completed, key=lambda row: row["val_accuracy"])["trial"],
+    }

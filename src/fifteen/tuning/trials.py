@@ -1,0 +1,218 @@
+"""One trial: a training that can be resumed and promoted, with a run of its own in MLflow."""
+
+import gc
+import time
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fifteen import tracking
+from fifteen.config import Training, Tune
+from fifteen.data.arrays import Classes, Part
+from fifteen.errors import UserError
+from fifteen.files import read_json, write_json
+from fifteen.networks.registry import build_network
+from fifteen.search_space import with_values
+from fifteen.training.fit import steps_per_epoch, train
+from fifteen.training.history import History
+from fifteen.training.schedules import learning_rates
+from fifteen.tuning.oracle import own_values
+from fifteen.tuning.progress import Progress
+
+import keras
+import tensorflow as tf
+from keras_tuner.engine.trial import Trial
+
+FAILURES = (UserError, MemoryError, tf.errors.ResourceExhaustedError)
+
+
+class StepClock(keras.callbacks.Callback):
+    """Measures the time in training and validation steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._durations: dict[str, list[float]] = defaultdict(list)
+
+    @property
+    def seconds(self) -> float:
+        """The time in steps so far.
+
+        The first execution of each kind, in which TensorFlow builds its graph, counts as the mean
+        of the others.
+        """
+        total = 0.0
+        for first, *others in self._durations.values():
+            total += sum(others) + (min(first, sum(others) / len(others)) if others else first)
+        return total
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Start the clock."""
+        self._began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Stop the clock."""
+        self._durations["training"].append(time.perf_counter() - self._began)
+
+    def on_test_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Start the clock."""
+        self._began = time.perf_counter()
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Stop the clock."""
+        self._durations["validation"].append(time.perf_counter() - self._began)
+
+
+@dataclass(frozen=True)
+class Trials:
+    """What the trials of one search share.
+
+    Attributes:
+        tune: the search.
+        classes: of the data set.
+        training: the images to learn from.
+        validation: the images that judge.
+        precision: `float32` or `mixed_bfloat16`.
+        folder: keeps a file of each trial and the checkpoints of each configuration.
+        key: the resume key of the search.
+        parent_run: the MLflow run of the search.
+        progress: where to say what happens.
+    """
+
+    tune: Tune
+    classes: Classes
+    training: Part
+    validation: Part
+    precision: str
+    folder: Path
+    key: str
+    parent_run: str
+    progress: Progress
+
+    def train(self, trial: Trial) -> float:
+        """Train a trial; returns its best validation accuracy, in [0, 1].
+
+        A trial that was promoted goes on where the one before ended, with its optimizer's state. A
+        trial that diverges, or for which memory does not suffice, is recorded as failed and is the
+        worst of its rung.
+        """
+        if not self._file(trial.trial_id).exists():
+            write_json(self._file(trial.trial_id), self._outcome(trial))
+        return self.result(trial.trial_id)["val_accuracy"] or 0.0
+
+    def result(self, trial: str) -> dict[str, Any]:
+        """What became of a trial that has ended."""
+        return read_json(self._file(trial))
+
+    def _file(self, trial: str) -> Path:
+        return self.folder / f"trial_{trial}.json"
+
+    def _outcome(self, trial: Trial) -> dict[str, Any]:
+        own = trial.hyperparameters.values
+        parent = own.get("tuner/trial_id")
+        origin = self.result(parent) if parent else None
+        values = own_values(trial, self.tune)
+        outcome = {
+            "trial": trial.trial_id,
+            "configuration": origin["configuration"] if origin else trial.trial_id,
+            "status": "completed",
+            "bracket": origin["bracket"] if origin else own["tuner/bracket"],
+            "rung": own["tuner/round"],
+            "epochs": own["tuner/epochs"],
+            "promoted_from": parent,
+            "hyperparameters": values,
+        }
+        config = Training.model_validate(with_values(self.tune.space, values)).model_copy(
+            update={"epochs": own["tuner/epochs"], "patience": self.tune.patience}
+        )
+        self._say(outcome)
+        clock = StepClock()
+        try:
+            if origin and origin["status"] == "failed":
+                raise UserError(f"it was promoted from trial {parent}, which failed")
+            with tracking.resumable_run(
+                self.classes.source,
+                f"{self.tune.variant} trial {trial.trial_id}",
+                f"tune@{self.tune.variant}",
+                f"{self.key}-{trial.trial_id}",
+                parent=self.parent_run,
+            ) as run:
+                try:
+                    history = self._fit(run, outcome, config, clock)
+                except FAILURES as error:
+                    run.set_tags({"failure": error})
+                    raise  # the run is FAILED
+        except FAILURES as error:
+            message = str(error).partition("\n")[0]
+            self.progress.say(f"  failed: {message}")
+            return outcome | {
+                "status": "failed",
+                "val_accuracy": None,
+                "seconds": 0.0,
+                "step_seconds": clock.seconds,
+                "message": message,
+                "accuracies": [],
+                "run_id": None,
+            }
+        accuracies = [row.val_accuracy for row in history]
+        return outcome | {
+            "val_accuracy": max(accuracies),
+            "seconds": sum(row.seconds for row in history[own["tuner/initial_epoch"] :]),
+            "step_seconds": clock.seconds,
+            "message": None,
+            "accuracies": accuracies,
+            "run_id": run.id,
+        }
+
+    def _fit(
+        self,
+        run: tracking.TrackedRun,
+        outcome: dict[str, Any],
+        config: Training,
+        clock: StepClock,
+    ) -> History:
+        run.log_params(config.model_dump() | {"seed": self.tune.seed, "precision": self.precision})
+        run.set_tags({k: outcome[k] for k in ("trial", "bracket", "rung", "promoted_from")})
+        steps = steps_per_epoch(len(self.training.labels), config.batch_size)
+        rates = learning_rates(config.schedule, self.tune.max_epochs, steps)
+
+        def publish(history: History) -> None:
+            run.log_history([asdict(row) for row in history], rates, steps)
+            row = history[-1]
+            self.progress.say(
+                f"  epoch {row.epoch} of {config.epochs}: validation accuracy "
+                f"{row.val_accuracy:.2%}, {row.seconds:.0f} s"
+            )
+
+        keras.backend.clear_session()  # the networks of earlier trials
+        gc.collect()
+        keras.config.set_dtype_policy(self.precision)
+        keras.utils.set_random_seed(self.tune.seed)
+        history = train(
+            build_network(config.network, len(self.classes.names)),
+            config,
+            rates[: config.epochs * steps],
+            self.training,
+            self.validation,
+            self.tune.seed,
+            self.folder / f"configuration_{outcome['configuration']}",
+            publish,
+            callbacks=[clock],
+            verbose=0,
+        )
+        run.set_metrics({"val/best_accuracy": max(row.val_accuracy for row in history)})
+        return history
+
+    def _say(self, outcome: dict[str, Any]) -> None:
+        where = f"bracket {outcome['bracket']}, rung {outcome['rung']}"
+        promoted = outcome["promoted_from"]
+        values = ", ".join(f"{k}={_short(v)}" for k, v in outcome["hyperparameters"].items())
+        self.progress.say(
+            f"trial {outcome['trial']} ({where}"
+            + (f", promoted from {promoted}" if promoted else "")
+            + f"): {values}"
+        )
+
+
+def _short(value: bool | int | float | str) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
