@@ -29,7 +29,8 @@ demo: $(READY)  ## the whole pipeline on bundled digits, as a DVC experiment bes
 		echo "The demo has been run on this commit; these are its results."; \
 	else \
 		$(BIN)/dvc exp remove --quiet demo 2>/dev/null; \
-		$(BIN)/dvc exp run --temp --name demo --set-param data.source=digits; \
+		$(BIN)/dvc exp run --temp --name demo --set-param data.source=digits \
+			--set-param tune.max_epochs=3; \
 	fi
 	@$(BIN)/python src/results.py --experiment demo
 

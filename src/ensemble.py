@@ -63,7 +63,7 @@ def main() -> None:
 
         run.log_params(
             config.model_dump()
-            | {"members": len(snapshots), "network": trained["network"]}
+            | {"members": len(snapshots), "network": {"name": trained["network"]}}
             | {"epochs": trained["epochs"], "precision": trained["hardware"]["precision"]}
         )
         run.log_data(classes.source, read_json(DATA / "checksums.json"))

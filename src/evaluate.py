@@ -104,7 +104,8 @@ def main() -> None:
         run.log_file(folder, "test")
         run.log_data(classes.source, read_json(DATA / "checksums.json"))
         if run.id != run_id:  # a store that has not seen the training
-            run.log_params({key: result[key] for key in ("kind", "network", "epochs")})
+            run.log_params({key: result[key] for key in ("kind", "epochs")})
+            run.log_params({"network": {"name": result["network"]}})
             run.log_metrics({"val/best_accuracy": result["validation"]["accuracy"]})
             run.log_model(model, IMAGE_SHAPE, len(classes.names))
     low, high = scores["accuracy_ci95"]

@@ -92,7 +92,8 @@ def test_every_output_is_there(project):
     stages = YAML(typ="safe").load(project.root / "dvc.lock")["stages"]
     outs = {out["path"] for stage in stages.values() for out in stage["outs"]}
     assert all((project.root / out).exists() for out in outs)
-    assert outs >= {f"models/{name}" for name in MODELS}
+    assert outs >= {f"models/{name}/model.keras" for name in TRAINED}
+    assert outs >= {f"models/{name}" for name in COMBINED}
     assert outs >= {f"predictions/{name}.npz" for name in MODELS}
     assert outs >= {f"reports/models/{name}" for name in MODELS}
     assert outs >= {"data/trainval", "data/test", "reports/data", "reports/report.html"}
@@ -186,7 +187,7 @@ def test_run_of_a_training(project, name):
     assert rates[0][1] == pytest.approx(0.001)
 
     params = run.data.params
-    assert params["network"] == ("refined" if name == "refined" else "baseline")
+    assert params["network.name"] == ("refined" if name == "refined" else "baseline")
     assert (params["seed"], params["epochs"], params["batch_size"]) == ("42", "2", "128")
     assert params["schedule.name"] in ("constant", "piecewise", "cosine")
     assert {"optimizer", "monitor", "precision"} <= set(params)
@@ -306,7 +307,9 @@ def test_queue(project):
             time.sleep(1)
 
     for log in logs.values():
-        assert stages_run(log) == ["train_variant@extra", "evaluate_variant@extra", "report"]
+        assert stages_run(log) == [
+            *("tune@extra", "train_variant@extra", "evaluate_variant@extra", "report")
+        ]
     assert project.changes() == []
     assert not (project.root / "models/extra").exists()
 
@@ -314,7 +317,7 @@ def test_queue(project):
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     new = {run.data.tags["dvc.exp_name"]: run for id, run in runs.items() if id not in before}
     assert set(new) == set(queued)
-    assert {run.data.params["network"] for run in new.values()} == {"baseline", "refined"}
+    assert {run.data.params["network.name"] for run in new.values()} == {"baseline", "refined"}
     shown = experiments(project)
     for name, run in new.items():
         assert list(accuracies(shown[name])) == [*TRAINED, "extra", *COMBINED]

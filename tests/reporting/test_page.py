@@ -2,6 +2,7 @@ import json
 from html.parser import HTMLParser
 
 from fifteen.reporting.page import render_page
+from fifteen.reporting.search_tables import Searched
 
 import pytest
 from PIL import Image
@@ -74,8 +75,9 @@ def reports(tmp_path, metrics):
     return tmp_path
 
 
-def render(metrics, reports):
-    html = render_page(metrics, reports / "models", reports / "figures", reports / "data")
+def render(metrics, reports, searches=None):
+    folders = (reports / "models", reports / "figures", reports / "data")
+    html = render_page(metrics, searches or {}, *folders)
     return html, Page(html)
 
 
@@ -151,3 +153,48 @@ def test_a_missing_picture_is_an_error(metrics, reports):
     (reports / "models" / "snapshot" / "superclass_confusion.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"superclass_confusion\.png"):
         render(metrics, reports)
+
+
+@pytest.fixture
+def search_figures(reports):
+    for kind in ("parallel", "importance", "curves"):
+        Image.new("RGB", (4, 3)).save(reports / "figures" / f"search_tuned_{kind}.png")
+
+
+def test_without_a_search_there_is_no_word_of_one(metrics, reports):
+    _, page = render(metrics, reports)
+    assert "search" not in page.ids
+    assert "Hyperband" not in page.words
+
+
+def test_a_search_has_a_section(metrics, reports, search, importances, search_figures):
+    searches = {"tuned": Searched(search, importances, {"schedule.peak": 0.002})}
+    _, page = render(metrics, reports, searches)
+    assert "#search" in page.links
+    assert "search" in page.ids
+    assert len(page.images) == 5 + 3 * 3 + 1 + 3
+    for text in (
+        "Trial 0003 won",
+        "The search took 5 trials",
+        "the winner has 0.001, the baseline 0.002",
+        "1.25 ± 0.25",
+        "rests on 29 trials of 21 configurations",
+        "All trials (5)",
+        "failed: the loss became nan in epoch 1",
+    ):
+        assert text in page.words
+
+
+def test_a_search_of_few_trials_has_no_importances(metrics, reports, search, search_figures):
+    (reports / "figures" / "search_tuned_importance.png").unlink()
+    _, page = render(metrics, reports, {"tuned": Searched(search, None, {})})
+    assert len(page.images) == 5 + 3 * 3 + 1 + 2
+    assert "too few comparable trials" in page.words
+    assert "The estimate rests on" not in page.words
+
+
+def test_what_a_trial_says_is_escaped(metrics, reports, search, importances, search_figures):
+    search["trials"][2]["message"] = "<script>alert(1)</script>"
+    html, page = render(metrics, reports, {"tuned": Searched(search, importances, {})})
+    assert "<script" not in html
+    assert "failed: <script>alert(1)</script>" in page.words

@@ -134,9 +134,9 @@ def _compared(trials: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, An
         budgets.setdefault(trial["epochs"], []).append(100 * trial["val_accuracy"])
     kept = [trial for trial in completed if len(budgets[trial["epochs"]]) > 1]
     kept.sort(key=lambda trial: trial["trial"])
-    means = {epochs: np.mean(np.sort(accuracies)) for epochs, accuracies in budgets.items()}
+    means = {epochs: np.mean(accuracies) for epochs, accuracies in budgets.items()}
     targets = [100 * trial["val_accuracy"] - means[trial["epochs"]] for trial in kept]
-    return kept, np.array(targets)
+    return kept, np.round(targets, 9)  # the order of a sum must not decide between equal splits
 
 
 def _is_used(dimension: Mapping[str, Any], values: Values) -> bool:
