@@ -62,15 +62,14 @@ def read_columns(path: Path) -> dict[str, np.ndarray]:
     return {key: np.array(values, dtype=float) for key, values in columns.items()}
 
 
-def read_searches(names: list[str]) -> dict[str, Searched]:
+def read_searches(models: dict[str, dict[str, Any]]) -> dict[str, Searched]:
     """The searches for those of the models that were searched for, with what they amount to."""
-    given = MODELS / "baseline" / "hyperparameters.json"
-    baseline = baseline_values(read_json(given) if given.exists() else {})
+    baseline = baseline_values(models["baseline"]["hyperparameters"])
     searches = {}
-    for name in names:
+    for name in models:
         path = MODELS / name / "search.json"
-        search = read_json(path) if path.exists() else {"trials": []}
-        if search["trials"]:
+        if path.exists():
+            search = read_json(path)
             found = importances(search)
             searches[name] = Searched(search, asdict(found) if found else None, baseline)
     return searches
@@ -145,7 +144,7 @@ def main() -> None:
         kind: [n for n in models if models[n]["kind"] == kind] for kind in ("single", "ensemble")
     }
 
-    searches = read_searches(list(models))
+    searches = read_searches(models)
 
     with new_folder(REPORTS / "figures") as folder:
         write_figures(folder, metrics, [entry["class"] for entry in data["images_per_class"]])

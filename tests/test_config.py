@@ -4,14 +4,16 @@ import math
 import random
 from pathlib import Path
 
-from fifteen.config import ConfigError, Constant, Cosine, load_params
+from fifteen.config import ConfigError, Constant, Cosine, Training, load_params
 from fifteen.errors import UserError
+from fifteen.search_space import dimensions
 
 import pytest
 from ruamel.yaml import YAML
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 YAML_SAFE = YAML(typ="safe")
+NETWORKS = "allowed are 'baseline', 'refined', 'convnet'"
 YAML_SAFE.sort_base_mapping_type_on_output = False
 
 
@@ -25,7 +27,7 @@ def committed():
 def load(tmp_path, committed):
     """Load params.yaml with values put at dotted keys; `...` takes a key out."""
 
-    def put_and_load(**changes):
+    def put_and_load(found=None, **changes):
         raw = copy.deepcopy(committed)
         for dotted, value in changes.items():
             *above, last = dotted.split("__")
@@ -36,7 +38,7 @@ def load(tmp_path, committed):
                 del node[last]
             else:
                 node[last] = copy.deepcopy(value)
-        return load_params(write(tmp_path, raw))
+        return load_params(write(tmp_path, raw), found)
 
     return put_and_load
 
@@ -80,14 +82,15 @@ def test_the_committed_file():
 def test_the_committed_systems_are_the_original_study_s():
     params = load_params(PARAMS)
     baseline = params.training("baseline")
-    assert (baseline.network, baseline.optimizer) == ("baseline", "adam")
+    assert (baseline.network.name, baseline.optimizer) == ("baseline", "adam")
     assert baseline.batch_size == 128
     assert baseline.monitor == "val_accuracy"
     assert baseline.patience is None
     refined = params.training("refined")
+    assert refined.network.name == "refined"
     assert (refined.monitor, refined.patience, refined.batch_size) == ("val_loss", 3, 128)
     cyclic = params.training("cyclic")
-    assert (cyclic.network, cyclic.snapshots, cyclic.batch_size) == ("baseline", 3, 128)
+    assert (cyclic.network.name, cyclic.snapshots, cyclic.batch_size) == ("baseline", 3, 128)
 
 
 def test_nothing_can_be_changed_after_loading():
@@ -112,6 +115,127 @@ def test_defaults_of_a_training(load):
     assert training.patience is None
     assert training.snapshots == 0
     assert Cosine(name="cosine", peak=0.1).cycles == 1
+
+
+@pytest.mark.parametrize("name", ["baseline", "refined"])
+def test_a_network_s_name_is_short_for_it(load, name):
+    short, long = (load(baseline={"network": network}) for network in (name, {"name": name}))
+    assert short == long
+    assert short.baseline.network.model_dump() == {"name": name}
+
+
+def test_defaults_of_a_convnet_are_the_original_s(load):
+    assert load(baseline={"network": "convnet"}).baseline.network.model_dump() == {
+        "name": "convnet",
+        "filters_1": 32,
+        "filters_2": 64,
+        "conv_activation": "relu",
+        "conv_slope": 0.2,
+        "dense_units": 512,
+        "dense_activation": "relu",
+        "dense_slope": 0.2,
+        "dropout": 0.5,
+        "normalize_input": False,
+    }
+
+
+FOUND = {
+    "network": {
+        "name": "convnet",
+        "filters_1": 64,
+        "conv_activation": "leaky_relu",
+        "conv_slope": 0.25,
+        "dropout": 0.375,
+        "normalize_input": True,
+    },
+    "optimizer": "sgd",
+    "schedule": {"name": "cosine", "peak": 0.0625},
+    "label_smoothing": 0.1,
+    "augmentation": {"flip": True, "crop": 4},
+    "batch_size": 128,
+}
+
+
+def test_the_searched_variant_is_what_was_found(load):
+    found = load(FOUND).training("tuned")  # its own section gives null everywhere
+    assert (found.network.filters_1, found.network.conv_slope) == (64, 0.25)
+    assert (found.network.dropout, found.network.normalize_input) == (0.375, True)
+    assert found.network.filters_2 == 64  # the default, as it was not found
+    assert (found.optimizer, found.label_smoothing, found.epochs) == ("sgd", 0.1, 15)
+    assert found.schedule == Cosine(name="cosine", peak=0.0625)
+    assert found.augmentation.model_dump() == {"flip": True, "crop": 4}
+
+
+@pytest.mark.parametrize("section", [None, {}, {"network": None}, {"network": {"dropout": None}}])
+def test_a_searched_variant_without_values_of_its_own(load, section):
+    assert load(FOUND, variants__tuned=section).training("tuned") == Training(**FOUND, epochs=15)
+
+
+def test_the_searched_variant_s_own_values_win(load):
+    found = load(
+        FOUND,
+        variants__tuned={
+            "network": {"name": "convnet", "dropout": 0.5, "normalize_input": False},
+            "optimizer": "adamw",
+            "schedule": {"peak": 0.125},
+            "snapshots": 3,
+            "epochs": 12,
+        },
+    ).training("tuned")
+    assert (found.network.dropout, found.network.normalize_input) == (0.5, False)
+    assert found.network.filters_1 == 64  # found
+    assert (found.optimizer, found.snapshots, found.epochs) == ("adamw", 3, 12)
+    assert found.schedule == Cosine(name="cosine", peak=0.125)
+
+
+def test_what_was_found_is_for_the_searched_variant_alone(load):
+    found, plain = load(FOUND), load()
+    assert found.baseline == plain.baseline
+    others = set(plain.variants) - {"tuned"}
+    assert {name: found.variants[name] for name in others} == {
+        name: plain.variants[name] for name in others
+    }
+
+
+@pytest.mark.parametrize("found", [None, {}])
+def test_first_choices_stand_in_where_nothing_was_found(load, found):
+    training = load(found).training("tuned")
+    assert (training.network.filters_1, training.network.filters_2) == (32, 64)
+    assert (training.network.conv_activation, training.network.normalize_input) == ("relu", False)
+    assert (training.network.dropout, training.schedule.peak) == (0.3, 0.0001)  # the low ends
+    assert (training.optimizer, training.label_smoothing) == ("adam", 0.0)
+    assert training.augmentation.model_dump() == {"flip": False, "crop": 0}
+
+
+@pytest.mark.parametrize("value", [..., 48])
+def test_a_dimension_can_be_taken_out_of_the_space(load, value):
+    params = load(tune__space__network__filters_1=value)
+    names = [d.name for d in dimensions(params.tune.space)]
+    assert "network.filters_1" not in names
+    assert len(names) == len(dimensions(load().tune.space)) - 1
+    # Its own section still says null: what the space gives, or else the network's default, holds.
+    assert params.training("tuned").network.filters_1 == (32 if value is ... else value)
+
+
+def test_without_the_searched_variant(load):
+    params = load(variants__tuned=...)
+    assert "tuned" not in params.model_names()
+    assert params.tune.variant == "tuned"
+
+
+def test_a_search_for_another_variant(load):
+    params = load(
+        {"optimizer": "sgd", "network": "refined"},
+        tune={
+            "variant": "refined",
+            "seed": 1,
+            "space": {"network": "refined", "optimizer": ["adam", "sgd"]},
+        },
+        variants__refined={"network": "refined", "optimizer": None},
+        variants__tuned=...,
+    )
+    assert params.training("refined").optimizer == "sgd"
+    assert (params.tune.max_epochs, params.tune.factor, params.tune.patience) == (10, 3, None)
 
 
 def test_unknown_names_are_user_errors():
@@ -158,8 +282,98 @@ def test_unknown_names_are_user_errors():
             {"baseline__optimizer": "adm"},
             ["baseline.optimizer = 'adm'", "'adam', 'adamw' or 'sgd'"],
         ),
-        ({"baseline__network": "resnet"}, ["network = 'resnet'", "'baseline' or 'refined'"]),
+        ({"baseline__network": "resnet"}, ["baseline.network.name = 'resnet'", NETWORKS]),
         ({"baseline__monitor": "loss"}, ["monitor = 'loss'", "'val_accuracy' or 'val_loss'"]),
+        ({"baseline__network": {"name": "resnet"}}, ["baseline.network.name = 'resnet'", NETWORKS]),
+        ({"baseline__network": {"units": 3}}, ["baseline.network.name = None", NETWORKS]),
+        ({"baseline__network": None}, ["baseline.network = None", "dictionary"]),
+        (
+            {"baseline__network": {"name": "refined", "dropout": 0.5}},
+            ["baseline.network.dropout = 0.5", "unknown key; allowed here: name"],
+        ),
+        (
+            {"baseline__network": {"name": "convnet", "filter_1": 3}},
+            ["baseline.network.filter_1 = 3", "did you mean 'filters_1'"],
+        ),
+        ({"baseline__network": {"name": "convnet", "dropout": 1.0}}, ["dropout = 1.0", "than 1"]),
+        ({"baseline__augmentation": {"crop": 17}}, ["baseline.augmentation.crop = 17", "to 16"]),
+        ({"baseline__augmentation": {"flip": 1}}, ["baseline.augmentation.flip = 1", "boolean"]),
+        ({"baseline__label_smoothing": 1.0}, ["baseline.label_smoothing = 1.0", "less than 1"]),
+        # the search
+        ({"tune__seed": 0}, ["tune.seed = 0", "greater than or equal to 1"]),
+        ({"tune__factor": 1}, ["tune.factor = 1", "greater than or equal to 2"]),
+        ({"tune__max_epochs": 0}, ["tune.max_epochs = 0", "greater than or equal to 1"]),
+        ({"tune__space": ...}, ["tune.space: required, but missing"]),
+        ({"tune__space": []}, ["tune.space = []", "dictionary"]),
+        ({"tune__space__epochs": 5}, ["tune = ", "`space` must not have 'epochs'"]),
+        ({"tune__space__snapshots": [2, 3]}, ["tune = ", "`space` must not have 'snapshots'"]),
+        ({"tune__space__patience": None}, ["tune = ", "`space` must not have 'patience'"]),
+        (
+            {"tune__space__network__conv_slope__when": 5},
+            ["network.conv_slope: `when` is {key: value} with one key, not 5"],
+        ),
+        (
+            {"tune__space__network__conv_slope__when": {"conv_activation": "gelu"}},
+            ["network.conv_slope: `when` names ['gelu'], which network.conv_activation cannot be"],
+        ),
+        (
+            {"tune__space__network__conv_activation": "relu"},  # its slope is still searched
+            ["network.conv_slope: `when` must name a key beside it"],
+        ),
+        # choices that no training can be, wherever they stand in the list
+        (
+            {"tune__space__network__filters_1": [32, 0]},
+            ["tune.space.network.filters_1 = 0: input should be greater than or equal to 1"],
+        ),
+        (
+            {"tune__space__network__filters_1": [0, 32]},
+            ["tune.space.network.filters_1 = 0: input should be greater than or equal to 1"],
+        ),
+        (
+            {"tune__space__network__dropout": {"low": 0.5, "high": 1}},
+            ["tune.space.network.dropout = 1.0: input should be less than 1"],
+        ),
+        (
+            {"tune__space__network__conv_slope__high": 1.5},  # searched under a condition
+            ["tune.space.network.conv_slope = 1.5"],
+        ),
+        ({"tune__space__optimizer": ["adam", "adm"]}, ["tune.space.optimizer = 'adm'", "'adamw'"]),
+        ({"tune__space__optimizer": "adm"}, ["tune.space.optimizer = 'adm'"]),
+        (
+            {"tune__space__network__name": "convnt"},
+            ["tune.space.network.name = 'convnt'", NETWORKS],
+        ),
+        ({"tune__space__network__name": ...}, ["tune.space.network.name = None", NETWORKS]),
+        ({"tune__space__network": ...}, ["tune.space.network: required, but missing"]),
+        ({"tune__space__schedule__name": ...}, ["tune.space.schedule.name = None", "'cosine'"]),
+        ({"tune__space__optimiser": "adam"}, ["tune.space.optimiser = 'adam'", "'optimizer'"]),
+        (
+            {"tune__space__network__filter_1": 3},
+            ["tune.space.network.filter_1 = 3: unknown key; allowed here: name, filters_1"],
+        ),
+        (
+            {"tune__space__augmentation__cropp": 3},
+            ["tune.space.augmentation.cropp = 3", "allowed here: flip, crop"],
+        ),
+        # the variant that is searched for
+        ({"variants__tuned": "x"}, ["variants.tuned = 'x'", "dictionary"]),
+        ({"variants__tuned": []}, ["variants.tuned = []", "dictionary"]),
+        (
+            {"variants__tuned__network__dropout": 1.5},
+            ["variants.tuned.network.dropout = 1.5: input should be less than 1"],
+        ),
+        (
+            {"variants__tuned__optimiser": "sgd"},
+            ["variants.tuned.optimiser = 'sgd'", "'optimizer'"],
+        ),
+        (
+            {"variants__tuned": None, "ensembles__snapshot_sum__variant": "tuned"},
+            ["ensembles.snapshot_sum.variant = 'tuned'", "0 snapshots", "at least 2"],
+        ),
+        (
+            {"variants__tuned__snapshots": None, "ensembles__snapshot_sum__variant": "tuned"},
+            ["ensembles.snapshot_sum.variant = 'tuned'", "0 snapshots", "at least 2"],
+        ),
         ({"data__source": "mnist"}, ["source = 'mnist'", "'cifar100', 'cifar10' or 'digits'"]),
         ({"hardware__precision": "fp16"}, ["precision = 'fp16'", "'auto', 'float32'"]),
         ({"ensembles__snapshot_sum__method": "mean"}, ["method = 'mean'", "'sum' or 'vote'"]),
@@ -231,6 +445,23 @@ def test_one_mistake_is_one_clear_line(problems, changes, words):
         assert word in line
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tune": ...}, "tune: required, but missing"),
+        ({"tune": None}, "tune = None: input should be a valid dictionary"),
+        ({"tune__variant": "Tuned"}, "tune.variant = 'Tuned'"),
+        ({"tune__variant": ["tuned"]}, "tune.variant = ['tuned']"),
+        ({"tune__space": {}}, "`space` leaves nothing to choose; give a list or a range"),
+        ({"tune__space": {"network": "baseline"}}, "`space` leaves nothing to choose"),
+    ],
+)
+def test_a_mistake_that_leaves_the_searched_variant_open_is_among_the_lines(
+    problems, changes, words
+):
+    assert sum(words in line for line in problems(**changes)) == 1
+
+
 def test_all_mistakes_are_told_at_once(problems):
     lines = problems(
         seed="x",
@@ -248,6 +479,29 @@ def test_all_mistakes_are_told_at_once(problems):
         "variants.cyclic.epochs = 15: over the budget; at most budget.epochs = 10",
         "variants.refined.networc =",
         "ensembles.snapshot_vote.variant =",
+    ):
+        assert key in text
+
+
+def test_all_mistakes_around_the_search_are_told_at_once(problems):
+    lines = problems(
+        seed="x",
+        tune__seed=0,
+        tune__space__network__filters_1=[0, 5000],
+        tune__space__optimizer=["adm", "adam"],
+        tune__space__label_smoothing={"low": 0.0, "high": 1.0},
+        variants__refined__networc="refined",
+    )
+    assert len(lines) == 7
+    text = "\n".join(lines)
+    for key in (
+        "seed = 'x'",
+        "tune.seed = 0",
+        "tune.space.network.filters_1 = 0:",
+        "tune.space.network.filters_1 = 5000:",
+        "tune.space.optimizer = 'adm'",
+        "tune.space.label_smoothing = 1.0",
+        "variants.refined.networc =",
     ):
         assert key in text
 
@@ -270,6 +524,11 @@ def test_touching_ranges_and_no_variants_are_fine(load):
         "\tseed: 1\n",
         "a: *nowhere\n",
         "a: !!python/x 1",
+        "a: 2024-13-45\n",
+        f"a: {'1' * 5000}\n",
+        "a: &a {b: *a}\n",
+        "a: &a [*a]\n",
+        f"a: {'[' * 2000}{']' * 2000}\n",
     ],
 )
 def test_broken_yaml(tmp_path, text):
@@ -304,8 +563,14 @@ JUNK = [
     "constant", "baseline", "é\n", b"\x00", datetime.date(2024, 1, 1), [], {}, [[]], [None], [1, 2],
     [[0, 35], [45, 100]], {"name": "cosine"}, {"name": ["cosine"]}, {"name": {}}, {1: 2}, {None: 0},
     {"network": "baseline"}, {"variant": "snapshot", "method": "sum"}, {"variant": ["snapshot"]},
+    {"low": 0.1, "high": 10**400}, {"low": 1, "high": 3}, {"low": 1, "high": 3, "sampling": []},
+    {"low": 0.1, "high": 0.3, "when": 5}, {"low": 1, "high": 2, "when": {"name": []}},
+    {"choice": ["tuned"]}, {"choice": {}}, {"choice": [1, 2], "when": {1: [2]}}, [0.5, 10**400],
 ]  # fmt: skip
-NEW_KEYS = ["epochs", "name", "baseline", "constant", "x", "", "a.b", "[0]", 0, 1.5, True, None]
+NEW_KEYS = [
+    "epochs", "name", "baseline", "constant", "x", "", "a.b", "[0]", 0, 1.5, True, None,
+    "low", "choice", "when", "variant",
+]  # fmt: skip
 
 
 def mutate(rng, raw):
@@ -334,16 +599,72 @@ def mutate(rng, raw):
             node[rng.choice(NEW_KEYS)] = copy.deepcopy(rng.choice(JUNK))
 
 
-def test_whatever_is_in_the_file_the_answer_is_params_or_a_config_error(tmp_path, committed):
+@pytest.mark.parametrize("where", ["anywhere", "around the search"])
+def test_whatever_is_in_the_file_the_answer_is_params_or_a_config_error(tmp_path, committed, where):
     refused = 0
     for seed in range(300):
         rng = random.Random(seed)
         raw = copy.deepcopy(committed)
+        part = raw
+        if where == "around the search":
+            part = {"tune": raw["tune"], "tuned": raw["variants"]["tuned"]}
         for _ in range(rng.randint(1, 4)):
-            mutate(rng, raw)
+            mutate(rng, part)
+        if part is not raw:
+            raw["variants"]["tuned"] = part.pop("tuned", None)
+            del raw["tune"]
+            raw |= part
         try:
             load_params(write(tmp_path, raw))
         except ConfigError as error:
             refused += 1
             assert "problem" in str(error) or "sections" in str(error), seed
     assert refused > 200
+
+
+SHAPES = [None, 0, 3, True, "x", "", [], ["x"], [[]], {}, {1: 2}, {None: None}, {"name": []}]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "tune",
+        "tune__variant",
+        "tune__space",
+        "tune__space__network",
+        "tune__space__network__name",
+        "tune__space__network__filters_1",
+        "tune__space__network__conv_slope__when",
+        "tune__space__network__conv_slope__low",
+        "tune__space__schedule",
+        "tune__space__schedule__peak__sampling",
+        "variants",
+        "variants__tuned",
+        "variants__tuned__network",
+        "variants__tuned__schedule",
+    ],
+)
+def test_any_shape_at_any_place_of_the_search(load, place):
+    refused = 0
+    for shape in SHAPES:
+        try:
+            load(**{place: shape})
+        except ConfigError:
+            refused += 1
+    assert refused >= len(SHAPES) - 4  # such as null for the variant, or a word for its name
+
+
+@pytest.mark.parametrize("key", [1, 1.5, None, True, (1, 2), datetime.date(2024, 1, 1)])
+@pytest.mark.parametrize("value", [3, [3, 4], {"low": 1, "high": 2}, {"x": [3, 4]}])
+def test_a_key_that_is_not_a_word(load, committed, key, value):
+    space, tuned = committed["tune"]["space"], committed["variants"]["tuned"]
+    for change in (
+        {"tune": committed["tune"] | {key: value}},
+        {"tune__space": space | {key: value}},
+        {"tune__space__network": space["network"] | {key: value}},
+        {"variants": committed["variants"] | {key: value}},
+        {"variants__tuned": tuned | {key: value}},
+        {"variants__tuned__network": tuned["network"] | {key: value}},
+    ):
+        with pytest.raises(ConfigError, match="problem"):
+            load(**change)

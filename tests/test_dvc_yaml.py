@@ -103,7 +103,7 @@ def test_only_evaluation_sees_the_test_images():
 
 def test_every_model_of_params_yaml_is_trained_and_evaluated():
     over = {name: stage.get("foreach") for name, stage in DVC["stages"].items()}
-    assert over["train_variant"] == over["evaluate_variant"] == "${variants}"
+    assert over["tune"] == over["train_variant"] == over["evaluate_variant"] == "${variants}"
     assert over["ensemble"] == over["evaluate_ensemble"] == "${ensembles}"
     assert STAGES["train_baseline"]["cmd"] == "python src/train.py baseline"
     assert list(over["evaluate_baseline"]) == ["baseline"]
@@ -112,13 +112,19 @@ def test_every_model_of_params_yaml_is_trained_and_evaluated():
 def test_the_two_kinds_of_training_differ_in_nothing_but_the_name():
     one, other = STAGES["train_baseline"], STAGES["train_variant"]
     assert one["deps"] == other["deps"]
-    assert [p.replace("variants.${key}", "baseline") for p in other["params"]] == one["params"]
+    *params, found = other["params"]
+    assert [param.replace("variants.${key}", "baseline") for param in params] == one["params"]
+    assert found == {"models/${key}/hyperparameters.json": None}  # of a search; all of them
+    assert [out.replace("${key}", "baseline") for out in other["outs"]] == one["outs"]
     assert STAGES["evaluate_baseline"] == STAGES["evaluate_variant"] == STAGES["evaluate_ensemble"]
 
 
 def test_every_parameter_is_read_and_every_one_read_exists():
     read = {
-        param.partition(".")[0] for stage in STAGES.values() for param in names(stage.get("params"))
+        param.partition(".")[0]
+        for stage in STAGES.values()
+        for param in stage.get("params", [])
+        if isinstance(param, str)  # of params.yaml, not of another file
     }
     assert read == set(PARAMS)
     assert "params.yaml" in names(STAGES["report"]["deps"])
@@ -126,7 +132,8 @@ def test_every_parameter_is_read_and_every_one_read_exists():
 
 def test_a_variant_depends_on_its_own_section_alone():
     assert "variants.${key}" in STAGES["train_variant"]["params"]
-    assert not {"variants", "ensembles"} & set(STAGES["train_variant"]["params"])
+    assert not {"variants", "ensembles", "tune"} & set(names(STAGES["train_variant"]["params"]))
+    assert STAGES["tune"]["params"] == ["hardware", "tune"]  # an override needs no new search
 
 
 def test_whatever_is_read_is_made_by_a_stage_or_is_code():
@@ -143,8 +150,9 @@ def folder(path):
     return path.relative_to(SRC / "fifteen").parts[0].removesuffix(".py")
 
 
-# stages -> {training, ensembles, evaluation, reporting} -> {networks, data} -> config and the rest
+# stages -> tuning -> {training, ensembles, evaluation, reporting} -> {networks, data} -> the rest
 LEVELS = {"networks": 1, "data": 1, "training": 2, "ensembles": 2, "evaluation": 2, "reporting": 2}
+LEVELS["tuning"] = 3  # it runs many trainings
 
 
 @pytest.mark.parametrize("path", sorted((SRC / "fifteen").rglob("*.py")), ids=lambda p: p.stem)

@@ -2,6 +2,7 @@ import hashlib
 
 from fifteen.errors import UserError
 from fifteen.files import (
+    fill_folder,
     md5,
     new_file,
     new_folder,
@@ -84,6 +85,74 @@ def test_three_outs_are_all_or_nothing_until_the_last_block_ends(tmp_path):
     ):
         raise ValueError("late")
     assert names(tmp_path) == []
+
+
+def contents(folder):
+    """All files below a folder, by their path."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_text() for path in files}
+
+
+def test_filling_keeps_what_else_is_there_and_replaces_what_has_the_same_name(tmp_path):
+    target = tmp_path / "above" / "out"
+    for sub in ("kept_folder", "folder", "folder_then_file"):
+        (target / sub).mkdir(parents=True)
+        (target / sub / "old").write_text("old")
+    for name in ("kept", "file", "file_then_folder"):
+        (target / name).write_text("old")
+    before = contents(target)
+
+    with fill_folder(target) as folder:
+        assert names(folder) == []
+        for name in ("file", "folder_then_file", "added"):
+            (folder / name).write_text("new")
+        for name in ("folder", "file_then_folder", "added_folder"):
+            (folder / name).mkdir()
+            (folder / name / "new").write_text("new")
+        assert contents(target) == before
+
+    assert contents(target) == {
+        "kept": "old",
+        "kept_folder/old": "old",
+        "file": "new",
+        "folder/new": "new",  # and nothing of the old folder
+        "folder_then_file": "new",
+        "file_then_folder/new": "new",
+        "added": "new",
+        "added_folder/new": "new",
+    }
+    assert names(tmp_path / "above") == ["out"]
+
+
+def test_filling_makes_the_folder(tmp_path):
+    with fill_folder(tmp_path / "above" / "out") as folder:
+        (folder / "a").write_text("1")
+        assert not (tmp_path / "above" / "out").exists()
+    assert contents(tmp_path) == {"above/out/a": "1"}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_filling_that_fails_changes_nothing(tmp_path, error):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "a").write_text("old")
+    with pytest.raises(error), fill_folder(target) as folder:
+        (folder / "a").write_text("new")
+        (folder / "b").write_text("new")
+        raise error
+    assert contents(tmp_path) == {"out/a": "old"}
+    assert names(tmp_path) == ["out"]
+
+
+def test_filling_after_a_kill(tmp_path):
+    target = tmp_path / "out"
+    for left in (".out.new", "..out.new.partial"):  # the names of what a SIGKILL leaves behind
+        (tmp_path / left).mkdir()
+        (tmp_path / left / "stale").write_text("x")
+    with fill_folder(target) as folder:
+        (folder / "a").write_text("new")
+    assert names(target) == ["a"]
+    assert names(tmp_path) == ["out"]
 
 
 def test_a_new_file_appears_whole(tmp_path):

@@ -6,6 +6,7 @@ import sys
 from fifteen import tracking
 from fifteen.tracking import (
     BATCH_LIMIT,
+    LEARNING_RATES_PER_EPOCH,
     RESUME_KEY,
     continued_run,
     new_run,
@@ -85,11 +86,11 @@ def series(store, run_id, metric):
 kept: list[str] = []  # the ids of the runs of `train`, in order
 
 
-def train(source, key="k", until=2, name="baseline", error=None):
+def train(source, key="k", until=2, name="baseline", error=None, parent=None):
     """A training that logs the epochs it has not logged, and may end in an error; its run's id."""
-    with resumable_run(source, name, f"train {name}", key) as run:
-        for epoch in range(run.steps_logged("val/accuracy") + 1, until + 1):
-            run.log_metrics({"val/accuracy": epoch / 10}, step=epoch)
+    with resumable_run(source, name, f"train {name}", key, parent) as run:
+        rows = [{"epoch": epoch, "val_accuracy": epoch / 10} for epoch in range(1, until + 1)]
+        run.log_history(rows, np.zeros(until, np.float32), 1)
         kept.append(run.id)
         if error:
             raise error
@@ -173,13 +174,70 @@ def test_all_points_of_long_series_arrive(store):
         "val/accuracy": [(1, np.float32(0.25)), (2, 0.5)],
     }
     with new_run("series", "x", "train x") as run:
-        assert run.steps_logged("val/accuracy") == 0
         run.log_series(given)
         run.log_metrics({"val/accuracy": 0.75}, step=3)
         run.log_series({})
-        assert run.steps_logged("val/accuracy") == 3
     assert series(store, run.id, "learning_rate") == given["learning_rate"]
     assert series(store, run.id, "val/accuracy") == [(1, 0.25), (2, 0.5), (3, 0.75)]
+
+
+def epochs(count):
+    """What `asdict` makes of as many epochs of a history."""
+    return [
+        {
+            "epoch": epoch,
+            "seconds": 9.0,
+            "train_loss": 2 / epoch,
+            "train_accuracy": epoch / 8,
+            "val_loss": 3 / epoch,
+            "val_accuracy": epoch / 16,
+        }
+        for epoch in range(1, count + 1)
+    ]
+
+
+def test_the_history_is_logged_by_epoch_and_the_learning_rate_by_step(store):
+    with new_run("history", "x", "train x") as run:
+        run.log_history(epochs(2), np.array([0.5, 0.25, 0.125, 1, 2, 3], np.float32), 3)
+    assert set(store.get_run(run.id).data.metrics) == {
+        "train/loss", "train/accuracy", "val/loss", "val/accuracy", "learning_rate",
+    }  # fmt: skip
+    assert series(store, run.id, "train/loss") == [(1, 2), (2, 1)]
+    assert series(store, run.id, "train/accuracy") == [(1, 0.125), (2, 0.25)]
+    assert series(store, run.id, "val/loss") == [(1, 3), (2, 1.5)]
+    assert series(store, run.id, "val/accuracy") == [(1, 0.0625), (2, 0.125)]
+    assert series(store, run.id, "learning_rate") == [
+        (0, 0.5), (1, 0.25), (2, 0.125), (3, 1), (4, 2), (5, 3),
+    ]  # fmt: skip
+
+
+def test_only_what_is_missing_of_a_history_is_logged(store):
+    rates = np.arange(8, dtype=np.float32)
+    with new_run("missing", "x", "train x") as run:
+        for count in (0, 1, 1, 3, 2, 4, 4):
+            run.log_history(epochs(count), rates, 2)
+            expected = [epoch for epoch in range(1, 5) if epoch <= max(count, 3 * (count == 2))]
+            logged = store.get_metric_history(run.id, "val/accuracy")
+            assert [metric.step for metric in logged] == expected
+    assert series(store, run.id, "learning_rate") == [(step, step) for step in range(8)]
+    assert [step for step, _ in series(store, run.id, "train/loss")] == [1, 2, 3, 4]
+
+
+def test_long_epochs_have_thinned_learning_rates(store):
+    steps = 2 * LEARNING_RATES_PER_EPOCH + 1  # every third
+    with new_run("thinned", "x", "train x") as run:
+        run.log_history(epochs(2), np.arange(2 * steps, dtype=np.float32), steps)
+    expected = [*range(0, steps, 3), *range(steps, 2 * steps, 3)]
+    assert series(store, run.id, "learning_rate") == [(step, step) for step in expected]
+
+
+def test_metrics_of_the_whole_run_are_not_logged_twice(store):
+    with new_run("once", "x", "train x") as run:
+        run.set_metrics({"val/best_accuracy": 0.5})
+        run.set_metrics({"val/best_accuracy": 0.75, "best_epoch": 3})
+        run.set_metrics({"best_epoch": 3})
+    assert series(store, run.id, "val/best_accuracy") == [(0, 0.5)]
+    assert series(store, run.id, "best_epoch") == [(0, 3)]
 
 
 def test_files_pictures_and_data(store, tmp_path):
@@ -230,11 +288,12 @@ def test_a_failed_run_is_continued(store, error):
     assert status(store, kept[-1]) == "FINISHED"
 
 
-def test_a_finished_run_is_left_alone(store):
-    first = train("finished")
-    second = train("finished")
-    assert second != first
-    assert [step for step, _ in series(store, first, "val/accuracy")] == [1, 2]
+def test_a_finished_run_is_continued(store):
+    first = train("finished", until=2)  # its process died after that, or its trial was promoted
+    assert train("finished", until=3) == first
+    assert status(store, first) == "FINISHED"
+    assert [step for step, _ in series(store, first, "val/accuracy")] == [1, 2, 3]
+    assert len(runs_of(store, "finished")) == 1
 
 
 def test_another_key_is_another_training(store):
@@ -243,6 +302,44 @@ def test_another_key_is_another_training(store):
     assert second != first
     assert status(store, first) == "RUNNING"  # perhaps another process is at it
     assert store.get_run(second).data.tags[RESUME_KEY] == "k2"
+
+
+def test_a_run_below_another(store):
+    with resumable_run("nested", "search", "tune", "search") as parent:
+        child = train("nested", key="child", parent=parent.id)
+        parent.set_tags({"after": "the child"})  # the parent is still open
+        assert status(store, parent.id) == "RUNNING"
+    other = train("nested", key="other", name="alone")
+    tags = store.get_run(child).data.tags
+    assert tags["mlflow.parentRunId"] == parent.id
+    assert tags[RESUME_KEY] == "child"
+    assert store.get_run(child).info.run_name == "baseline"
+    assert status(store, child) == status(store, parent.id) == "FINISHED"
+    for run_id in (parent.id, other):
+        assert "mlflow.parentRunId" not in store.get_run(run_id).data.tags
+
+
+def test_a_run_below_one_of_another_process(store):
+    """As that of a worker, which has not opened the search's own run."""
+    parent = killed(store, "worker", key="search")
+    child = train("worker", key="child", parent=parent)
+    assert store.get_run(child).data.tags["mlflow.parentRunId"] == parent
+    assert status(store, parent) == "RUNNING"
+
+
+@pytest.mark.parametrize("was", ["FINISHED", "FAILED", "RUNNING", "KILLED"])
+def test_a_run_below_another_is_opened_again_whatever_became_of_it(store, was):
+    source = f"reopened-{was}"
+    parent = killed(store, source, key="search")
+    child = train(source, key="child", until=1, parent=parent)
+    store.update_run(child, was)
+    with resumable_run(source, "search", "tune", "search") as search:
+        assert search.id == parent
+        assert train(source, key="child", until=3, parent=parent) == child
+    assert status(store, child) == "FINISHED"
+    assert store.get_run(child).data.tags["mlflow.parentRunId"] == parent
+    assert [step for step, _ in series(store, child, "val/accuracy")] == [1, 2, 3]
+    assert len(runs_of(store, source)) == 2
 
 
 def test_an_evaluation_is_added_to_the_run_of_the_training(store):

@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import UnionType
@@ -285,15 +286,17 @@ def load_params(path: Path = PARAMS_FILE, found: Mapping[str, Any] | None = None
     """
     try:
         raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        json.dumps(raw, skipkeys=True, default=str)  # finds an alias that is within its anchor
     except FileNotFoundError:
         raise ConfigError(f"{path} is missing; run from the repository's root") from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError, RecursionError) as error:  # such as a 13th month
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} must hold sections like `data:` and `budget:`, not {raw!r}")
 
-    problems = list(_relation_problems(raw)) + list(_space_problems(raw))
-    _complete_searched_variant(raw, found)
+    in_space = list(_space_problems(raw))
+    problems = list(_relation_problems(raw)) + in_space
+    _complete_searched_variant(raw, found, judge=not in_space)
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
@@ -305,16 +308,21 @@ def load_params(path: Path = PARAMS_FILE, found: Mapping[str, Any] | None = None
     return params
 
 
-def _complete_searched_variant(raw: dict[Any, Any], found: Mapping[str, Any] | None) -> None:
-    """Put what was found under what the variant's own section gives."""
+def _complete_searched_variant(
+    raw: dict[Any, Any], found: Mapping[str, Any] | None, judge: bool
+) -> None:
+    """Put what was found under what the variant's own section gives; else take the variant out."""
     tune, variants = raw.get("tune"), raw.get("variants")
     if not (isinstance(tune, dict) and isinstance(variants, dict)):
         return
     name, sections = tune.get("variant"), _probes(tune)
-    if name not in variants or not isinstance(variants[name] or {}, dict):
+    if not isinstance(name, str) or name not in variants:
         return
-    if sections:
-        variants[name] = search_space.merge(found or sections[0], variants[name] or {})
+    own = {} if variants[name] is None else variants[name]
+    if not isinstance(own, dict):
+        return
+    if sections and judge:
+        variants[name] = search_space.merge(found or sections[0], own)
     else:
         del variants[name]  # the space has a problem; without it this one cannot be judged
 
@@ -370,8 +378,9 @@ def _relation_problems(raw: dict[Any, Any]) -> Iterator[str]:
                 f"ensembles.{name}.variant = {variant!r}: no such variant; "
                 f"there are: {', '.join(map(str, variants)) or 'none'}"
             )
-        elif isinstance(variants[variant], dict):
-            snapshots = variants[variant].get("snapshots", 0)
+        elif variants[variant] is None or isinstance(variants[variant], dict):
+            given = (variants[variant] or {}).get("snapshots")
+            snapshots = 0 if given is None else given
             if whole(snapshots) and snapshots < 2:
                 yield (
                     f"ensembles.{name}.variant = {variant!r}: it saves {snapshots} snapshots; "

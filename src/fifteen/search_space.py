@@ -91,7 +91,7 @@ def with_values(space: Mapping[str, Any], values: Mapping[str, Scalar]) -> dict[
     def settle(node: Mapping[str, Any], prefix: Path) -> dict[str, Any]:
         settled = {}
         for key, value in node.items():
-            path = (*prefix, key)
+            path = (*prefix, str(key))
             if _is_searched(value):
                 if ".".join(path) in values:
                     settled[key] = values[".".join(path)]
@@ -163,7 +163,7 @@ def _dimension(path: Path, value: list[Any] | Mapping[str, Any]) -> Dimension:
             f"{name}: `sampling` is linear or, for bounds above 0, log; not {sampling!r}"
         )
     if {type(low), type(high)} != {int}:
-        low, high = float(low), float(high)
+        low, high = _floats(name, [low, high])
     return Dimension(path, (), low, high, sampling, parent=parent, parent_values=parent_values)
 
 
@@ -171,13 +171,20 @@ def _choice(name: str, values: Any) -> tuple[Scalar, ...]:  # noqa: ANN401 - any
     if not isinstance(values, list) or not values:
         raise ValueError(f"{name}: a choice is a list of values, not {values!r}")
     if {type(value) for value in values} == {int, float}:
-        values = [float(value) for value in values]
+        values = _floats(name, values)
     types = {type(value) for value in values}
     if len(types) > 1 or not types <= {bool, int, float, str}:
         raise ValueError(f"{name}: the values of a choice must be of one type, not {values}")
     if any(a == b for a, b in itertools.combinations(values, 2)):
         raise ValueError(f"{name}: a value stands twice in {values}")
     return tuple(values)
+
+
+def _floats(name: str, values: list[int | float]) -> list[float]:
+    try:
+        return [float(value) for value in values]
+    except OverflowError:
+        raise ValueError(f"{name}: a number is too large in {values}") from None
 
 
 def _condition(path: Path, when: Any) -> tuple[Path | None, tuple[Scalar, ...]]:  # noqa: ANN401

@@ -1,10 +1,17 @@
-from fifteen.config import Training
+from typing import get_args
+
+from fifteen.config import Baseline, Convnet, Network, Refined
 from fifteen.networks.registry import NETWORKS, build_network
 
 import keras
 import numpy as np
 import pytest
 
+CONFIGS = {
+    "baseline": Baseline(name="baseline"),
+    "convnet": Convnet(name="convnet", normalize_input=True, conv_activation="leaky_relu"),
+    "refined": Refined(name="refined"),
+}
 POLICIES = ["float32", "mixed_bfloat16"]
 
 
@@ -16,7 +23,7 @@ def network(request):
     keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(1)
     try:
-        return build_network(name, 7)
+        return build_network(CONFIGS[name], 7)
     finally:
         keras.config.set_dtype_policy(kept)
 
@@ -27,12 +34,23 @@ def images():
 
 
 def test_params_yaml_can_name_exactly_these():
-    assert set(Training.model_fields["network"].annotation.__args__) == set(NETWORKS)
+    union, *_ = get_args(Network)
+    names = [get_args(member.model_fields["name"].annotation) for member in get_args(union)]
+    assert sorted(names) == [(name,) for name in sorted(NETWORKS)]
+    assert set(CONFIGS) == set(NETWORKS)
+
+
+def test_the_settings_reach_the_network():
+    config = Convnet(name="convnet", filters_1=5, filters_2=6, dense_units=7, dropout=0.25)
+    network = build_network(config, 3)
+    shapes = [v.shape for v in network.trainable_variables if len(v.shape) > 1]
+    assert shapes == [(3, 3, 3, 5), (3, 3, 5, 6), (6 * 6 * 6, 7), (7, 3)]
+    assert [x.rate for x in network.layers if isinstance(x, keras.layers.Dropout)] == [0.25]
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_names(name):
-    assert build_network(name, 2).name == name
+    assert build_network(CONFIGS[name], 2).name == name
 
 
 def test_probabilities_come_out(network, images):
@@ -63,7 +81,7 @@ def test_the_seed_decides_the_weights():
     built = []
     for seed in (1, 1, 2):
         keras.utils.set_random_seed(seed)
-        built.append(build_network("baseline", 3).get_weights()[0])
+        built.append(build_network(CONFIGS["baseline"], 3).get_weights()[0])
     np.testing.assert_array_equal(built[0], built[1])
     assert (built[0] != built[2]).any()
 

@@ -43,12 +43,14 @@ def build(seed=0, normalised=True):
     return keras.Sequential(layers)
 
 
-def run(work, epochs=4, rates=None, publish=lambda history: None, network=None, **config):
+def run(
+    work, epochs=4, rates=None, publish=lambda history: None, network=None, callbacks=(), **config
+):
     """Train a small network; returns it and its history."""
     network = network or build()
     config = Training(network="baseline", batch_size=BATCH, epochs=epochs, **config)
     rates = np.full(epochs * STEPS, 0.01, np.float32) if rates is None else rates
-    history = train(network, config, rates, TRAIN, VALIDATION, 7, work, publish)
+    history = train(network, config, rates, TRAIN, VALIDATION, 7, work, publish, callbacks)
     return network, history
 
 
@@ -259,3 +261,99 @@ def test_steps_per_epoch(images, batch, steps):
 )
 def test_steps_per_execution(steps, snapshots_at, expected):
     assert fit._steps_per_execution(steps, snapshots_at) == expected
+
+
+RATES = np.linspace(0.02, 0.001, 4 * STEPS).astype(np.float32)
+HARD = {"label_smoothing": 0.1, "augmentation": {"flip": True, "crop": 4}}
+
+
+@pytest.mark.parametrize("config", [{}, HARD], ids=["plain", "augmented and smoothed"])
+def test_a_promoted_training_ends_as_an_uninterrupted_one(tmp_path, config):
+    """A trial of two epochs that goes on for four, its learning rates being those of four."""
+    whole, expected = run(tmp_path / "whole", 4, RATES, **config)
+    short, first = run(tmp_path / "work", 2, RATES[: 2 * STEPS], **config)
+    assert not same(short, whole)
+    published = []
+    network, history = run(
+        tmp_path / "work",
+        4,
+        RATES,
+        lambda rows: published.append(len(rows)),
+        build(seed=99),
+        **config,
+    )
+    assert published == [2, 3, 4]
+    assert history[:2] == first  # with the seconds of the first session
+    assert timeless(history) == timeless(expected)
+    assert same(network, whole)
+    best = best_file(best_epoch(history, "val_accuracy"))
+    for name in (best, STATE):
+        assert same(tmp_path / "work" / name, tmp_path / "whole" / name)
+
+
+def test_the_validation_loss_is_the_plain_cross_entropy_under_label_smoothing(tmp_path):
+    network, history = run(tmp_path, 2, label_smoothing=0.4)
+    probabilities = network.predict(VALIDATION.images, verbose=0).astype(np.float64)
+    logs = np.log(probabilities)
+    plain = -logs[np.arange(len(logs)), VALIDATION.labels]
+    smoothed = 0.6 * plain - 0.4 * logs.mean(axis=1)
+    assert history[-1].val_loss == pytest.approx(plain.mean(), rel=1e-5)
+    assert abs(plain.mean() - smoothed.mean()) > 0.01  # else this could not fail
+
+
+def test_the_training_loss_is_the_smoothed_one(tmp_path):
+    # Nothing is learned and nothing dropped, so it is that of the first weights on the images.
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    _, history = run(tmp_path, 1, np.zeros(STEPS, np.float32), network=network, label_smoothing=0.4)
+    logs = np.log(network.predict(TRAIN.images, verbose=0).astype(np.float64))
+    plain = -logs[np.arange(IMAGES), TRAIN.labels]
+    expected = np.mean(0.6 * plain - 0.4 * logs.mean(axis=1))
+    assert history[0].train_loss == pytest.approx(expected, rel=1e-5)
+    assert abs(plain.mean() - expected) > 0.01
+
+
+class Count(keras.callbacks.Callback):
+    """The numbers of the steps and of the epochs that it is told of."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps, self.epochs = [], []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps.append(int(self.model.optimizer.iterations))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(epoch)
+
+
+def test_other_callbacks_are_told_of_each_step_that_is_left(tmp_path):
+    first, rest = Count(), Count()
+    run(tmp_path, 2, RATES[: 2 * STEPS], callbacks=[first], snapshots=3)  # after steps 4, 7 and 10
+    run(tmp_path, 4, RATES, callbacks=[rest])
+    assert (first.steps, first.epochs) == ([*range(1, 11)], [0, 1])
+    assert rest.steps[-1] == 20
+    assert rest.epochs == [2, 3]
+    assert rest.steps[0] > 10
+
+
+def test_callbacks_come_after_the_epoch_is_committed(tmp_path):
+    """So that one that ends the process, or raises, costs no epoch."""
+
+    class Raise(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(tmp_path, 4, RATES, callbacks=[Raise()])
+    published = []
+    run(tmp_path, 4, RATES, lambda rows: published.append(len(rows)))
+    assert published == [1, 2, 3, 4]
+    assert (tmp_path / STATE).exists()

@@ -138,7 +138,7 @@ class Trials:
                 parent=self.parent_run,
             ) as run:
                 try:
-                    history = self._fit(run, outcome, config, clock)
+                    history = self._fit(run, outcome, config, own["tuner/initial_epoch"], clock)
                 except FAILURES as error:
                     run.set_tags({"failure": error})
                     raise  # the run is FAILED
@@ -169,6 +169,7 @@ class Trials:
         run: tracking.TrackedRun,
         outcome: dict[str, Any],
         config: Training,
+        initial_epoch: int,
         clock: StepClock,
     ) -> History:
         run.log_params(config.model_dump() | {"seed": self.tune.seed, "precision": self.precision})
@@ -179,10 +180,11 @@ class Trials:
         def publish(history: History) -> None:
             run.log_history([asdict(row) for row in history], rates, steps)
             row = history[-1]
-            self.progress.say(
-                f"  epoch {row.epoch} of {config.epochs}: validation accuracy "
-                f"{row.val_accuracy:.2%}, {row.seconds:.0f} s"
-            )
+            if row.epoch > initial_epoch:  # else it is of the trial before
+                self.progress.say(
+                    f"  epoch {row.epoch} of {config.epochs}: validation accuracy "
+                    f"{row.val_accuracy:.2%}, {row.seconds:.0f} s"
+                )
 
         keras.backend.clear_session()  # the networks of earlier trials
         gc.collect()

@@ -1,0 +1,67 @@
+from fifteen.training.losses import cross_entropy
+
+import keras
+import numpy as np
+import pytest
+
+PROBABILITIES = np.array([[0.5, 0.25, 0.125, 0.125], [0.125, 0.125, 0.25, 0.5]], np.float32)
+LABELS = np.array([0, 2], np.int32)
+
+
+def test_smoothed_by_hand():
+    # ε = 0.4, 4 classes: 0.7 for the right one, 0.1 for each other; -log p is 1, 2 or 3 times log 2.
+    found = np.asarray(cross_entropy(0.4)(LABELS, PROBABILITIES))
+    expected = np.log(2) * np.array(
+        [0.7 * 1 + 0.1 * (2 + 3 + 3), 0.7 * 2 + 0.1 * (3 + 3 + 1)]  # 1.5 and 2.1
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.4, 0.9])
+def test_the_published_formula(smoothing):
+    logs = np.log(PROBABILITIES)
+    right = logs[np.arange(2), LABELS]
+    expected = -(1 - smoothing) * right - smoothing * logs.mean(axis=1)
+    found = np.asarray(cross_entropy(smoothing)(LABELS, PROBABILITIES))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_no_smoothing_is_the_plain_cross_entropy():
+    assert cross_entropy() is keras.losses.sparse_categorical_crossentropy
+    found = np.asarray(cross_entropy(0.0)(LABELS, PROBABILITIES))
+    np.testing.assert_allclose(found, np.log(2) * np.array([1, 2]), rtol=1e-6)
+
+
+def test_little_smoothing_is_close_to_none():
+    found, plain = (np.asarray(cross_entropy(s)(LABELS, PROBABILITIES)) for s in (1e-6, 0.0))
+    np.testing.assert_allclose(found, plain, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, np.float32])
+@pytest.mark.parametrize("shape", [(2,), (2, 1)])
+def test_labels_of_any_form(shape, dtype):
+    found = np.asarray(cross_entropy(0.4)(LABELS.reshape(shape).astype(dtype), PROBABILITIES))
+    np.testing.assert_allclose(found, np.log(2) * np.array([1.5, 2.1]), rtol=1e-6)
+
+
+def test_the_smallest_loss_is_at_the_smoothed_targets():
+    loss = cross_entropy(0.4)
+    at = np.array([[0.7, 0.1, 0.1, 0.1]], np.float32)
+    least = float(loss(LABELS[:1], at)[0])
+    assert least == pytest.approx(-(0.7 * np.log(0.7) + 0.3 * np.log(0.1)))  # their entropy
+    for share in (0.6, 0.69, 0.71, 0.8, 0.99):
+        other = np.array([[share, *[(1 - share) / 3] * 3]], np.float32)
+        assert float(loss(LABELS[:1], other)[0]) > least
+
+
+def test_a_network_trained_on_it_learns_the_smoothed_targets():
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(4), keras.layers.Softmax(dtype="float32")]
+    )
+    network.compile(keras.optimizers.Adam(0.1), cross_entropy(0.4))
+    inputs = np.tile(np.eye(4, dtype=np.float32), (64, 1))
+    labels = np.tile(np.arange(4, dtype=np.int32), 64)
+    network.fit(inputs, labels, batch_size=32, epochs=40, shuffle=False, verbose=0)
+    targets = np.full((4, 4), 0.1) + 0.6 * np.eye(4)
+    np.testing.assert_allclose(network.predict(inputs[:4], verbose=0), targets, atol=0.01)
