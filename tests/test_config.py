@@ -305,9 +305,12 @@ def test_unknown_names_are_user_errors():
         ({"tune__max_epochs": 0}, ["tune.max_epochs = 0", "greater than or equal to 1"]),
         ({"tune__space": ...}, ["tune.space: required, but missing"]),
         ({"tune__space": []}, ["tune.space = []", "dictionary"]),
-        ({"tune__space__epochs": 5}, ["tune = ", "`space` must not have 'epochs'"]),
-        ({"tune__space__snapshots": [2, 3]}, ["tune = ", "`space` must not have 'snapshots'"]),
-        ({"tune__space__patience": None}, ["tune = ", "`space` must not have 'patience'"]),
+        ({"tune__space__epochs": 5}, ["tune.space.epochs: ", "no part of what is searched"]),
+        (
+            {"tune__space__snapshots": [2, 3]},
+            ["tune.space.snapshots: ", "no part of what is searched"],
+        ),
+        ({"tune__space__patience": None}, ["tune.space.patience: ", "no part of what is searched"]),
         (
             {"tune__space__network__conv_slope__when": 5},
             ["network.conv_slope: `when` is {key: value} with one key, not 5"],
@@ -452,8 +455,9 @@ def test_one_mistake_is_one_clear_line(problems, changes, words):
         ({"tune": None}, "tune = None: input should be a valid dictionary"),
         ({"tune__variant": "Tuned"}, "tune.variant = 'Tuned'"),
         ({"tune__variant": ["tuned"]}, "tune.variant = ['tuned']"),
-        ({"tune__space": {}}, "`space` leaves nothing to choose; give a list or a range"),
-        ({"tune__space": {"network": "baseline"}}, "`space` leaves nothing to choose"),
+        ({"tune__variant": "tunde"}, "tune.variant names 'tunde', not 'tuned'"),
+        ({"tune__space": {}}, "tune.space: it leaves nothing to choose; give a list or a range"),
+        ({"tune__space": {"network": "baseline"}}, "tune.space: it leaves nothing to choose"),
     ],
 )
 def test_a_mistake_that_leaves_the_searched_variant_open_is_among_the_lines(
@@ -602,7 +606,7 @@ def mutate(rng, raw):
 @pytest.mark.parametrize("where", ["anywhere", "around the search"])
 def test_whatever_is_in_the_file_the_answer_is_params_or_a_config_error(tmp_path, committed, where):
     refused = 0
-    for seed in range(300):
+    for seed in range(200):
         rng = random.Random(seed)
         raw = copy.deepcopy(committed)
         part = raw
@@ -619,7 +623,7 @@ def test_whatever_is_in_the_file_the_answer_is_params_or_a_config_error(tmp_path
         except ConfigError as error:
             refused += 1
             assert "problem" in str(error) or "sections" in str(error), seed
-    assert refused > 200
+    assert refused > 120
 
 
 SHAPES = [None, 0, 3, True, "x", "", [], ["x"], [[]], {}, {1: 2}, {None: None}, {"name": []}]

@@ -124,6 +124,22 @@ def test_filling_keeps_what_else_is_there_and_replaces_what_has_the_same_name(tm
     assert names(tmp_path / "above") == ["out"]
 
 
+def test_filling_replaces_links_and_not_what_they_lead_to(tmp_path):
+    target, elsewhere = tmp_path / "out", tmp_path / "cache"  # as with DVC's `cache.type symlink`
+    (elsewhere / "folder").mkdir(parents=True)
+    for path in (elsewhere / "file", elsewhere / "folder" / "old"):
+        path.write_text("old")
+    target.mkdir()
+    for name in ("file", "folder"):
+        (target / name).symlink_to(elsewhere / name)
+    with fill_folder(target) as folder:
+        (folder / "file").write_text("new")
+        (folder / "folder").mkdir()
+        (folder / "folder" / "new").write_text("new")
+    assert contents(target) == {"file": "new", "folder/new": "new"}
+    assert contents(elsewhere) == {"file": "old", "folder/old": "old"}
+
+
 def test_filling_makes_the_folder(tmp_path):
     with fill_folder(tmp_path / "above" / "out") as folder:
         (folder / "a").write_text("1")

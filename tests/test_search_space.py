@@ -220,13 +220,16 @@ def test_merge_of(base, overrides, expected):
             "x: `when` must name a key beside it .*'nowhere'",
         ),
         ({"choice": [1], "when": {"fixed": 1}}, "x: `when` must name a key beside it .*'fixed'"),
-        ({"choice": [1], "when": {"x": 1}}, "x: `when` must name .* searched under no condition"),
+        (
+            {"choice": [1], "when": {"x": 1}},
+            "x: `when` must name .* chosen from a list under no condition",
+        ),
         ({"choice": [1], "when": {"child": 1}}, "x: `when` must name .*not 'child'"),
         (
             {"choice": [1], "when": {"a": ["p", "r"]}},
             r"x: `when` names \['r'\], which a cannot be; it is one of \['p', 'q'\]",
         ),
-        ({"choice": [1], "when": {"range": 1}}, r"x: `when` names \[1\], which range cannot be"),
+        ({"choice": [1], "when": {"range": 1}}, "x: `when` must name .* chosen from a list"),
         ({"choice": [1], "when": {"a": []}}, r"x.when: a choice is a list of values, not \[\]"),
         ({"choice": [1], "when": {"a": None}}, "x.when: the values of a choice must be of one"),
         ({"choice": [1], "when": {"a": ["p", "p"]}}, "x.when: a value stands twice"),
@@ -259,3 +262,17 @@ def test_keys_that_are_not_words():
     space = {"a": {1: [5, 6]}, None: {"low": 1, "high": 2}}
     assert [d.name for d in dimensions(space)] == ["a.1", "None"]
     assert list(probes(space))[-1] == {"a": {1: 5}, None: 2}
+
+
+def test_every_malformed_dimension_is_named():
+    space = {"a": {"low": 2, "high": 1}, "b": [1, "x"], "c": [1, 2]}
+    with pytest.raises(ValueError, match=r"^a: .*\nb: .*$"):
+        dimensions(space)
+
+
+def test_a_section_of_another_name_is_not_merged():
+    base = {"schedule": {"name": "cosine", "peak": 0.01}, "batch_size": 8}
+    other = {"schedule": {"name": "constant", "rate": 0.1}}
+    assert merge(base, other) == {"schedule": {"name": "constant", "rate": 0.1}, "batch_size": 8}
+    same = {"schedule": {"name": "cosine", "cycles": 2}}
+    assert merge(base, same)["schedule"] == {"name": "cosine", "peak": 0.01, "cycles": 2}

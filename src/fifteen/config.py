@@ -207,15 +207,6 @@ class Tune(Strict):
     seed: Annotated[int, Field(ge=1, lt=2**31)]  # keras-tuner takes 0 for none
     space: dict[str, Any]  # a training with choices, see search_space.py
 
-    @validator(mode="after")
-    def _space_is_well_formed(self) -> Self:
-        if not search_space.dimensions(self.space):
-            raise ValueError("`space` leaves nothing to choose; give a list or a range somewhere")
-        for key in ("epochs", "patience", "snapshots"):
-            if key in self.space:
-                raise ValueError(f"`space` must not have {key!r}: it is no part of what is sought")
-        return self
-
 
 class Ensemble(Strict):
     """All snapshots of one variant, combined by one rule."""
@@ -337,9 +328,21 @@ def _probes(tune: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - anything YAML 
 
 
 def _space_problems(raw: dict[Any, Any]) -> Iterator[str]:
-    """What the search could choose that no training can be."""
+    """What is wrong with the space of the search, or with a training that it could choose."""
+    tune = raw.get("tune")
+    space = tune.get("space") if isinstance(tune, dict) else None
+    if not isinstance(space, dict):
+        return
+    for key in ("epochs", "patience", "snapshots"):
+        if key in space:
+            yield f"tune.space.{key}: it is no part of what is searched; leave it out"
+    try:
+        if not search_space.dimensions(space):
+            yield "tune.space: it leaves nothing to choose; give a list or a range somewhere"
+    except ValueError as error:
+        yield from (f"tune.space.{line}" for line in str(error).splitlines())
     seen = set()
-    for section in _probes(raw.get("tune")):
+    for section in _probes(tune):
         try:
             Training.model_validate(section)
         except ValidationError as error:
@@ -387,11 +390,26 @@ def _relation_problems(raw: dict[Any, Any]) -> Iterator[str]:
                     f"an ensemble needs variants.{variant}.snapshots of at least 2"
                 )
 
+    searched = section("tune").get("variant")
+    known = isinstance(searched, str) and searched in variants
+    for name, variant in variants.items():
+        if not known and isinstance(variant, dict) and _leaves_open(variant):
+            yield (
+                f"variants.{name}: what is null must come from a search, but tune.variant names "
+                f"{searched!r}, not {name!r}"
+            )
+
     for key, names in {"variants": variants, "ensembles": ensembles}.items():
         taken = {"baseline"} | (set(variants) if key == "ensembles" else set())
         for name in names:
             if name in taken:
                 yield f"{key}.{name}: the name is taken by another model; choose a new one"
+
+
+def _leaves_open(variant: dict[Any, Any]) -> bool:
+    """Whether a variant leaves its network, or something of it, to a search."""
+    network = variant.get("network", "none")
+    return network is None or (isinstance(network, dict) and None in network.values())
 
 
 def _describe(raw: Any, error: Any, root: type[Strict]) -> str:  # noqa: ANN401 - pydantic's mapping

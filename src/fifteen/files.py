@@ -47,8 +47,10 @@ def fill_folder(path: Path) -> Iterator[Path]:
     path.mkdir(parents=True, exist_ok=True)
     for entry in filled.iterdir():
         old = path / entry.name
-        if old.is_dir():
+        if old.is_dir() and not old.is_symlink():
             shutil.rmtree(old)
+        elif entry.is_dir():
+            old.unlink(missing_ok=True)  # a folder does not replace a file by itself
         entry.replace(old)
     filled.rmdir()
 

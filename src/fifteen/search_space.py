@@ -60,18 +60,26 @@ def dimensions(space: Mapping[str, Any]) -> list[Dimension]:
     """The dimensions of a space in its order, those that depend on others last.
 
     Raises:
-        ValueError: one of them is malformed; the message names its key.
+        ValueError: some are malformed; the message has a line for each, which names its key.
     """
-    found = [_dimension(path, value) for path, value in _leaves(space) if _is_searched(value)]
+    found, problems = [], []
+    for path, value in _leaves(space):
+        if _is_searched(value):
+            try:
+                found.append(_dimension(path, value))
+            except ValueError as error:
+                problems.append(str(error))
+    if problems:
+        raise ValueError("\n".join(problems))
     by_path = {dimension.path: dimension for dimension in found}
     for dimension in found:
         if dimension.parent is None:
             continue
         parent = by_path.get(dimension.parent)
-        if parent is None or parent.parent is not None:
+        if parent is None or parent.parent is not None or not parent.values:
             raise ValueError(
-                f"{dimension.name}: `when` must name a key beside it that is searched under no "
-                f"condition, not {'.'.join(dimension.parent)!r}"
+                f"{dimension.name}: `when` must name a key beside it that is chosen from a list "
+                f"under no condition, not {'.'.join(dimension.parent)!r}"
             )
         impossible = set(dimension.parent_values) - set(parent.values)
         if impossible:
@@ -114,8 +122,12 @@ def probes(space: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `overrides` in their places; None overrides nothing."""
-    merged = dict(base)
+    """`base` with the values of `overrides` in their places; None overrides nothing.
+
+    A section with another `name`, such as another schedule, has nothing in common with the one of
+    `base` and replaces it.
+    """
+    merged = dict(base) if overrides.get("name") in (None, base.get("name")) else {}
     for key, value in overrides.items():
         if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
             merged[key] = merge(merged[key], value)

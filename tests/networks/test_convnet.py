@@ -95,7 +95,7 @@ def test_normalised_pixels_are_from_minus_one_to_one(images):
 def hidden(network, layer, images):
     """What comes into and out of the last layer of a type."""
     (found,) = [x for x in network.layers if type(x) is layer][-1:]
-    both = keras.Model(network.inputs, [found.input, found.output])(images)
+    both = keras.Model(network.input, [found.input, found.output])(images)
     return [tensor.numpy() for tensor in both]
 
 

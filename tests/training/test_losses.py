@@ -9,7 +9,7 @@ LABELS = np.array([0, 2], np.int32)
 
 
 def test_smoothed_by_hand():
-    # ε = 0.4, 4 classes: 0.7 for the right one, 0.1 for each other; -log p is 1, 2 or 3 times log 2.
+    # ε = 0.4, 4 classes: 0.7 for the right one, 0.1 for each other; p is 1/2, 1/4 or 1/8.
     found = np.asarray(cross_entropy(0.4)(LABELS, PROBABILITIES))
     expected = np.log(2) * np.array(
         [0.7 * 1 + 0.1 * (2 + 3 + 3), 0.7 * 2 + 0.1 * (3 + 3 + 1)]  # 1.5 and 2.1
