@@ -2,7 +2,7 @@ import math
 from pathlib import Path
 
 from fifteen.config import Training
-from fifteen.search_space import Dimension, dimensions, merge, probes, with_values
+from fifteen.search_space import Dimension, dimensions, merge, probes, size, with_values
 
 import pytest
 from ruamel.yaml import YAML
@@ -262,6 +262,19 @@ def test_keys_that_are_not_words():
     space = {"a": {1: [5, 6]}, None: {"low": 1, "high": 2}}
     assert [d.name for d in dimensions(space)] == ["a.1", "None"]
     assert list(probes(space))[-1] == {"a": {1: 5}, None: 2}
+
+
+def test_size():
+    space = {
+        "a": [1, 2, 3],
+        "b": ["x", "y"],
+        "c": {"choice": [1, 2, 3, 4], "when": {"b": "y"}},
+        "d": {"choice": [1, 2], "when": {"b": "y"}},
+        "fixed": 0,
+    }
+    assert size(space) == 3 * (1 + 4 * 2)
+    assert size(space | {"e": {"low": 0.0, "high": 1.0}}) == math.inf
+    assert size(space | {"e": {"low": 0.0, "high": 1.0, "when": {"b": "x"}}}) == math.inf
 
 
 def test_every_malformed_dimension_is_named():

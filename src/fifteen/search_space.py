@@ -6,6 +6,7 @@ mapping is searched only where the key beside it has that value, or one of those
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,6 +89,25 @@ def dimensions(space: Mapping[str, Any]) -> list[Dimension]:
                 f"{parent.name} cannot be; it is one of {list(parent.values)}"
             )
     return sorted(found, key=lambda dimension: dimension.parent is not None)
+
+
+def size(space: Mapping[str, Any]) -> float:
+    """How many different trainings a space holds; infinity where it has a range."""
+    all_of_them = dimensions(space)
+    total = 1.0
+    for dimension in all_of_them:
+        if dimension.parent is None and not dimension.values:
+            return math.inf
+        if dimension.parent is None:
+            total *= sum(
+                math.prod(
+                    len(child.values) or math.inf
+                    for child in all_of_them
+                    if child.parent == dimension.path and value in child.parent_values
+                )
+                for value in dimension.values
+            )
+    return total
 
 
 def with_values(space: Mapping[str, Any], values: Mapping[str, Scalar]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from itertools import pairwise
 
 from fifteen.config import Tune
 from fifteen.search_space import dimensions
@@ -133,7 +134,7 @@ def test_each_rung_takes_the_best_of_the_one_before(searched):
         rungs.append(trials[start : start + rung.trials])
         start += rung.trials
     promotions = 0
-    for rung, (below, members) in zip(RUNGS[1:], zip(rungs, rungs[1:], strict=False), strict=True):
+    for rung, (below, members) in zip(RUNGS[1:], pairwise(rungs), strict=True):
         parents = [trial.hyperparameters.values.get("tuner/trial_id") for trial in members]
         if rung.number == 0:
             assert set(parents) == {None}

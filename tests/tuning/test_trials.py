@@ -25,7 +25,7 @@ SPACE = {
         "dropout": {"low": 0.1, "high": 0.5},
     },
     "optimizer": ["adam", "sgd"],
-    "schedule": {"name": "cosine", "peak": {"low": 0.001, "high": 1e30, "sampling": "log"}},
+    "schedule": {"name": "cosine", "peak": {"low": 0.001, "high": 10.0, "sampling": "log"}},
     "batch_size": 8,
 }
 TUNE = Tune(variant="tuned", max_epochs=3, patience=3, seed=3, space=SPACE)
@@ -45,9 +45,9 @@ def make_part(images, seed):
     return Part((noise + 50 * labels[:, None, None, None]).astype(np.uint8), labels)
 
 
-def make_trial(number, epochs, parent=None, initial_epoch=0, values=VALUES):
+def make_trial(number, epochs, parent=None, initial_epoch=0):
     found = HyperParameters()
-    found.values = values | {
+    found.values = VALUES | {
         "tuner/epochs": epochs,
         "tuner/initial_epoch": initial_epoch,
         "tuner/bracket": 1 if epochs == 1 or parent else 0,
@@ -94,6 +94,7 @@ def trials(root, tmp_path, monkeypatch, request):
         progress=Progress(tmp_path / "tune.log"),
     )
     keras.config.set_dtype_policy(policy)
+    mlflow.set_tracking_uri(None)
 
 
 @pytest.fixture
@@ -184,11 +185,12 @@ def test_the_step_clock_takes_a_fast_first_step_as_it_is(perf_counter):
     assert clock.seconds == 7
 
 
-def test_the_step_clock_leaves_out_what_is_between_steps(monkeypatch, perf_counter):
+def test_the_step_clock_leaves_out_what_is_between_steps(perf_counter):
     clock = StepClock()
-    for began in (0, 1000):
-        take_steps(clock, perf_counter, "train", 1.0)
-        assert began >= 0
+    for began in (0.0, 1000.0):
+        perf_counter.times = [began, began + 1]
+        clock.on_train_batch_begin(0)
+        clock.on_train_batch_end(0)
     assert clock.seconds == 2
 
 
@@ -300,7 +302,9 @@ def test_a_trial_promoted_from_a_failed_one_fails_too(trials, toy_train, client)
     assert list(own_runs(client, trials)) == ["0000"]
 
 
-@pytest.mark.parametrize("error", [KeyError("a mistake"), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize(
+    "error", [KeyError("a mistake"), KeyboardInterrupt()], ids=["KeyError", "Ctrl-C"]
+)
 def test_anything_else_is_no_result_of_the_trial(trials, toy_train, client, error):
     toy_train.errors = [error]
     with pytest.raises(type(error)):
@@ -315,10 +319,17 @@ def test_anything_else_is_no_result_of_the_trial(trials, toy_train, client, erro
     assert run.info.status == "FINISHED"
 
 
-def test_a_trial_that_diverges_has_failed(trials, client):
-    """In earnest: with this learning rate the loss is not a number before the epoch is over."""
-    values = VALUES | {"optimizer": "sgd", "schedule.peak": 1e30}
-    assert trials.train(make_trial("0000", 1, values=values)) == 0.0
+def test_a_trial_that_diverges_has_failed(trials, client, monkeypatch):
+    """In earnest: a training whose loss is not a number."""
+
+    def broken(*args):
+        network = build_network(*args)
+        network.trainable_weights[-1].assign([np.nan] * 3)  # of the last layer
+        return network
+
+    build_network = module.build_network
+    monkeypatch.setattr(module, "build_network", broken)
+    assert trials.train(make_trial("0000", 1)) == 0.0
     result = trials.result("0000")
     assert result["status"] == "failed"
     assert result["message"].startswith("the loss became nan")
@@ -351,7 +362,6 @@ def test_a_promoted_trial_goes_on_as_if_it_had_never_stopped(trials, client, mon
         np.testing.assert_array_equal(ours, theirs)
     assert trials.result("0001")["accuracies"] == trials.result("0002")["accuracies"]
     assert trials.result("0001")["accuracies"][:1] == trials.result("0000")["accuracies"]
-    assert trials.result("0001")["seconds"] < sum(trials.result("0002")["accuracies"]) + 60
     assert 0 < trials.result("0001")["step_seconds"] <= trials.result("0001")["seconds"]
 
     runs = own_runs(client, trials)

@@ -85,6 +85,8 @@ class Oracle(keras_tuner.oracles.HyperbandOracle):
     def end_trial(self, trial: Trial) -> None:
         """Record the end of a trial."""
         super().end_trial(trial)
+        if trial.trial_id in self._retry_queue:  # its worker went on while the chief was away
+            self._retry_queue.remove(trial.trial_id)
         self._on_end(self, self.trials[trial.trial_id])
 
     def save(self) -> None:

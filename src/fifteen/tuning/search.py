@@ -14,6 +14,7 @@ from fifteen.tuning.oracle import Oracle
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 from keras_tuner.src.distribute.utils import has_chief_oracle, is_chief_oracle
+from keras_tuner.src.engine.trial import TrialStatus
 
 
 def is_worker() -> bool:
@@ -57,6 +58,15 @@ class Search(keras_tuner.engine.base_tuner.BaseTuner):
     def on_trial_begin(self, trial: Trial) -> None:
         """Stop waiting."""
         self._waiting = False
+
+    def _try_run_and_update_trial(self, trial: Trial) -> None:
+        """Run a trial; keras-tuner's own would hide every error and leave the rung unfilled.
+
+        What may happen to a trial `train_trial` deals with; any other error ends the search, which
+        meets the same trial again when it is started anew.
+        """
+        self._run_and_update_trial(trial)
+        trial.status = TrialStatus.COMPLETED
 
     def run_trial(self, trial: Trial) -> float:
         """Train one trial; returns its validation accuracy."""

@@ -10,7 +10,7 @@ from fifteen.config import Params, Tune
 from fifteen.data.arrays import read_classes, read_part
 from fifteen.errors import UserError
 from fifteen.files import read_json, repository_root, write_json
-from fifteen.search_space import dimensions, with_values
+from fifteen.search_space import dimensions, size, with_values
 from fifteen.training.work import resume_key, work_folder
 from fifteen.tuning.oracle import OBJECTIVE, Oracle
 from fifteen.tuning.progress import Progress, duration
@@ -31,7 +31,7 @@ def search(params: Params, folder: Path) -> None:
     record of all trials, into `folder`; a worker leaves that to its chief.
 
     Raises:
-        UserError: every trial failed, or a worker finds no chief.
+        UserError: every trial failed, the space is too small, or a worker finds no chief.
     """
     began = time.monotonic()
     tune = params.tune
@@ -133,12 +133,21 @@ def _run(tune: Tune, trials: Trials, work: Path, progress: Progress, began: floa
     oracle = Oracle(tune, ended)
     loop = Search(oracle, work / "oracle", train)
     done, epochs = oracle.done()
-    expected = sum(rung.trials for rung in oracle.rungs())
-    progress.begin(oracle.rungs(), epochs)
+    rungs = oracle.rungs()
+    begun = sum(rung.trials for rung in rungs if rung.number == 0)
+    if size(tune.space) < begun:
+        raise UserError(
+            f"tune.space holds {size(tune.space):.0f} different trainings, and the search begins "
+            f"with {begun}; give it more choices, or lower tune.max_epochs"
+        )
+    expected = sum(rung.trials for rung in rungs)
+    progress.begin(rungs, epochs)
     if done:
         progress.say(f"resuming: {done} of {expected} trials are done")
     if not (is_chief() and done == expected):  # else it would wait for workers in vain
         loop.search()
+    if not is_worker() and oracle.done()[0] < expected:
+        progress.say("no more different trainings were found in tune.space by chance")
     return oracle
 
 

@@ -22,6 +22,7 @@ from fifteen.tuning.progress import Progress
 
 import keras
 import tensorflow as tf
+from filelock import FileLock
 from keras_tuner.engine.trial import Trial
 
 FAILURES = (UserError, MemoryError, tf.errors.ResourceExhaustedError)
@@ -96,8 +97,10 @@ class Trials:
         trial that diverges, or for which memory does not suffice, is recorded as failed and is the
         worst of its rung.
         """
-        if not self._file(trial.trial_id).exists():
-            write_json(self._file(trial.trial_id), self._outcome(trial))
+        # A chief that was started anew may give a trial to a second worker.
+        with FileLock(self._file(trial.trial_id).with_suffix(".lock")):
+            if not self._file(trial.trial_id).exists():
+                write_json(self._file(trial.trial_id), self._outcome(trial))
         return self.result(trial.trial_id)["val_accuracy"] or 0.0
 
     def result(self, trial: str) -> dict[str, Any]:
