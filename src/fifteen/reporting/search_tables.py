@@ -248,7 +248,7 @@ def cost_sentence(search: Search) -> str:
     return (
         f"{sentence}; {100 * overhead:.1f} % of the time went elsewhere than into training and "
         "validation steps."
-    ).replace("; -", "; −")
+    )
 
 
 def trained_epochs(search: Search) -> int:

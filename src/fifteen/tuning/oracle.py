@@ -145,5 +145,5 @@ def own_values(trial: Trial, tune: Tune) -> dict[str, Any]:
 
 
 def _of_dimension(value: Any, dimension: Dimension) -> Any:  # noqa: ANN401 - any scalar
-    """Between a chief and its workers a truth value travels as a number; here it is one again."""
+    """keras-tuner keeps a truth value as a number; here it is a truth value again."""
     return next((known for known in dimension.values if known == value), value)

@@ -9,12 +9,33 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from fifteen.errors import UserError
 from fifteen.tuning.oracle import Oracle
 
 import keras_tuner
+import keras_tuner.src.engine.conditions
 from keras_tuner.engine.trial import Trial
 from keras_tuner.src.distribute.utils import has_chief_oracle, is_chief_oracle
 from keras_tuner.src.engine.trial import TrialStatus
+
+VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
+
+# keras-tuner 1.4.8 has forgotten a print() where a condition travels between chief and worker.
+keras_tuner.src.engine.conditions.print = lambda *_: None
+
+
+def check_environment() -> None:
+    """Make sure that a chief, or a worker, knows all it needs.
+
+    Raises:
+        UserError: some of the three variables are set, but not all.
+    """
+    missing = [name for name in VARIABLES if not os.environ.get(name)]
+    if missing and len(missing) < len(VARIABLES):
+        raise UserError(
+            f"for a search with workers, {', '.join(VARIABLES)} must all be set in the "
+            f"environment; {', '.join(missing)} is missing"
+        )
 
 
 def is_worker() -> bool:

@@ -5,23 +5,23 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fifteen import hardware, tracking
-from fifteen.config import Params, Tune
+from fifteen import hardware, search_space, tracking
+from fifteen.config import Params, Training, Tune
 from fifteen.data.arrays import read_classes, read_part
 from fifteen.errors import UserError
-from fifteen.files import read_json, repository_root, write_json
-from fifteen.search_space import dimensions, size, with_values
+from fifteen.files import md5, read_json, repository_root, write_json
+from fifteen.search_space import dimensions, probes, size, with_values
 from fifteen.training.work import resume_key, work_folder
 from fifteen.tuning.oracle import OBJECTIVE, Oracle
 from fifteen.tuning.progress import Progress, duration
-from fifteen.tuning.search import Search, is_chief, is_worker, own_name
+from fifteen.tuning.search import Search, check_environment, is_chief, is_worker, own_name
 from fifteen.tuning.trials import Trials
 
 from filelock import FileLock
 from keras_tuner.engine.trial import Trial
 
 DATA = Path("data/trainval")
-PATIENCE = 600  # seconds for which a worker waits for its chief to begin
+CHIEF_TIMEOUT = 600  # seconds for which a worker waits for its chief to begin
 
 
 def search(params: Params, folder: Path) -> None:
@@ -34,13 +34,12 @@ def search(params: Params, folder: Path) -> None:
         UserError: every trial failed, the space is too small, or a worker finds no chief.
     """
     began = time.monotonic()
+    check_environment()
     tune = params.tune
     machine = hardware.configure(params.hardware.precision)
     source = read_classes(DATA).source
     checksums = read_json(DATA / "checksums.json")
-    work = work_folder(
-        "tune", {"tune": tune.model_dump(), "precision": machine.precision, "data": checksums}
-    )
+    work = work_folder("tune", _decides(tune, machine.precision, checksums))
     progress = Progress(repository_root() / ".fifteen" / "tune.log")
     if is_worker():
         progress.say(f"{own_name()} works for the search in {work}")
@@ -80,12 +79,25 @@ def search(params: Params, folder: Path) -> None:
         )
         for file in (folder / "hyperparameters.json", folder / "search.json", progress.log):
             run.log_file(file)
-    shutil.rmtree(work)
+    # The small rest stays: a kill before DVC knows of the result must not repeat the search.
+    for checkpoints in work.glob("configuration_*"):
+        shutil.rmtree(checkpoints)
     progress.say(
         f"search for {tune.variant}: {len(record['trials'])} trials in "
         f"{duration(record['seconds'])}; the best, {record['winner']}, has validation accuracy "
         f"{winner['val_accuracy']:.2%} after {winner['epochs']} epochs"
     )
+
+
+def _decides(tune: Tune, precision: str, checksums: dict[str, str]) -> dict[str, Any]:
+    """What decides the outcome of a search, besides the code that `work_folder` looks at."""
+    return {
+        "tune": tune.model_dump(),
+        "with defaults": Training.model_validate(next(probes(tune.space))).model_dump(),
+        "space": md5(Path(search_space.__file__)),
+        "precision": precision,
+        "data": checksums,
+    }
 
 
 def _trials(
@@ -106,12 +118,13 @@ def _trials(
 
 def _session_of_chief(work: Path) -> dict[str, str]:
     """What the chief of this search has written down for its workers."""
-    path, deadline = work / "session.json", time.monotonic() + PATIENCE
+    path, deadline = work / "session.json", time.monotonic() + CHIEF_TIMEOUT
     while not path.exists():
         if time.monotonic() > deadline:
             raise UserError(
-                f"no chief has begun this search within {PATIENCE} s: {path} is not there; start "
-                "it on the same code, parameters and data, with KERASTUNER_TUNER_ID=chief"
+                f"no chief has begun this search within {CHIEF_TIMEOUT} s: {path} is not there; "
+                "start it with KERASTUNER_TUNER_ID=chief, on the same code, parameters and data "
+                "and in the same precision"
             )
         time.sleep(1)
     return read_json(path)

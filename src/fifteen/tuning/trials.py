@@ -146,7 +146,7 @@ class Trials:
                     run.set_tags({"failure": error})
                     raise  # the run is FAILED
         except FAILURES as error:
-            message = str(error).partition("\n")[0]
+            message = str(error).partition("\n")[0] or type(error).__name__
             self.progress.say(f"  failed: {message}")
             return outcome | {
                 "status": "failed",
