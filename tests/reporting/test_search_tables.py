@@ -182,6 +182,8 @@ def test_which_hyperparameters_did_it(search, importances):
         "baseline false.",
         "schedule.peak: not knowing it costs 0.50 ± 0.20 pp; the winner has 0.001, like the "
         "baseline.",
+        "The winner differs from the baseline in more, to which these trials cannot give credit: "
+        "network.conv_activation (the winner has tanh, the baseline relu).",
     ]
     assert importance_sentences(Searched(search, importances, {}))[0].endswith(
         "the winner has true."

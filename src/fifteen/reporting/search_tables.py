@@ -282,14 +282,30 @@ def importance_sentences(searched: Searched) -> list[str]:
         ]
     names = [dimension["name"] for dimension in searched.search["dimensions"]]
     did_it = [name for name in names if importances["by_name"][name]["distinguishable"]]
-    if not did_it:
-        return ["No hyperparameter can be told from noise by these trials."]
     did_it.sort(key=lambda name: -importances["by_name"][name]["increase"])
-    return [
+    sentences = [
         f"{name}: not knowing it costs {importance_text(importances['by_name'][name])} pp; "
         f"{_against_baseline(searched, name)}."
         for name in did_it
+    ] or ["No hyperparameter can be told from noise by these trials."]
+    unproven = [
+        f"{name} ({_against_baseline(searched, name)})"
+        for name in names
+        if name not in did_it and _differs(searched, name)
     ]
+    if unproven:
+        sentences.append(
+            "The winner differs from the baseline in more, to which these trials cannot give "
+            f"credit: {'; '.join(unproven)}."
+        )
+    return sentences
+
+
+def _differs(searched: Searched, name: str) -> bool:
+    """Whether winner and baseline both have a hyperparameter, of different values."""
+    winner = winning_trial(searched.search)
+    found = winner["hyperparameters"].get(name) if winner else None
+    return None not in (found, searched.baseline.get(name)) and found != searched.baseline[name]
 
 
 def _against_baseline(searched: Searched, name: str) -> str:
