@@ -76,16 +76,8 @@ def parallel_figure(search: Search) -> Figure:
             clip_on=False,
         )
         if won:
-            axes.annotate(
-                f"trial {trial['trial']}\n{100 * trial['val_accuracy']:.2f} %",
-                (xs[-1], end),
-                (8, 0),
-                textcoords="offset points",
-                va="center",
-                color=_WINNER,
-                weight="bold",
-                annotation_clip=False,
-            )
+            name = f"trial {trial['trial']}\n{100 * trial['val_accuracy']:.2f} %"
+            _name_winner(axes, name, xs[-1], end, points=8)
 
     names = [dimension["name"] for dimension in dimensions]
     _draw_vertical_axes(axes, [_ticks(dimension) for dimension in dimensions], low, high)
@@ -268,16 +260,7 @@ def trial_curves_figure(search: Search) -> Figure:
             **look,
         )
         if won:
-            axes.annotate(
-                f"trial {trial['trial']}",
-                (len(values), values[-1]),
-                (7, 0),
-                textcoords="offset points",
-                va="center",
-                color=_WINNER,
-                weight="bold",
-                annotation_clip=False,
-            )
+            _name_winner(axes, f"trial {trial['trial']}", len(values), values[-1], points=7)
     axes.set_xlabel("epoch")
     axes.set_ylabel("validation accuracy (%)")
     axes.set_xlim(0.7, budgets[-1] + 0.3)
@@ -292,6 +275,20 @@ def trial_curves_figure(search: Search) -> Figure:
         keys.append(Line2D([], [], color=_FAILED, linestyle=":", marker="x", label="failed"))
     figure.legend(handles=keys, loc="outside upper left", ncols=3)
     return figure
+
+
+def _name_winner(axes: Axes, name: str, x: float, y: float, points: int) -> None:
+    """Write `name` in the winner's colour, so many points to the right of its last mark."""
+    axes.annotate(
+        name,
+        (x, y),
+        (points, 0),
+        textcoords="offset points",
+        va="center",
+        color=_WINNER,
+        weight="bold",
+        annotation_clip=False,
+    )
 
 
 def _worst_first(trials: Sequence[Trial]) -> list[Trial]:
