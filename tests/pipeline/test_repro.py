@@ -306,9 +306,12 @@ def test_queue(project):
             assert time.monotonic() < ends, "the workers do not stop"
             time.sleep(1)
 
-    for log in logs.values():
-        assert stages_run(log) == [
-            *("tune@extra", "train_variant@extra", "evaluate_variant@extra", "report")
+    ran = [stages_run(log) for log in logs.values()]
+    # For both the same: who comes second may find it in DVC's run cache.
+    assert any("tune@extra" in stages for stages in ran)
+    for stages in ran:
+        assert [stage for stage in stages if stage != "tune@extra"] == [
+            *("train_variant@extra", "evaluate_variant@extra", "report")
         ]
     assert project.changes() == []
     assert not (project.root / "models/extra").exists()
