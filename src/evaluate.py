@@ -7,15 +7,18 @@ import csv
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fifteen import hardware, tracking
 from fifteen.command import name_argument
+from fifteen.config import load_params
 from fifteen.data.arrays import IMAGE_SHAPE, Classes, Part, read_classes, read_part
 from fifteen.ensembles.model import predict_with_members
 from fifteen.ensembles.rules import tie_rate
 from fifteen.errors import run_stage
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix, group_confusion
 from fifteen.evaluation.metrics import per_class_accuracy, summarize
+from fifteen.evaluation.test_time_augmentation import predict_views
 from fifteen.files import new_file, new_folder, read_json, write_json
 from fifteen.reporting.model_figures import confusion_figure, mistakes_figure
 from fifteen.reporting.style import save_png
@@ -25,6 +28,12 @@ import numpy as np
 
 DATA, MODELS = Path("data/test"), Path("models")
 SCALARS = ("accuracy", "top5_accuracy", "nll", "ece", "superclass_accuracy", "tie_rate")
+
+
+def scores_of_views(model: keras.Model, kind: str, test: Part, classes: Classes) -> dict[str, Any]:
+    """The metrics of the mean over several views of each image."""
+    mean = predict_views(lambda view: predict(model, kind, view)["probabilities"], test.images)
+    return summarize(mean, test.labels, classes.names, classes.superclass_of)
 
 
 def predict(model: keras.Model, kind: str, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -75,6 +84,7 @@ def copy_search(path: Path, folder: Path) -> None:
 def main() -> None:
     """Evaluate the model named on the command line."""
     name = name_argument(__doc__, "a folder of models/")
+    params = load_params()
     hardware.share_gpus()
     classes, test = read_classes(DATA), read_part(DATA, "test")
     result = read_json(MODELS / name / "result.json")
@@ -84,6 +94,9 @@ def main() -> None:
     scores = summarize(outputs["probabilities"], test.labels, classes.names, classes.superclass_of)
     if result.get("method") == "vote":
         scores["tie_rate"] = tie_rate(outputs["member_probabilities"])
+    by_views = {"test": scores}
+    if params.test_time_augmentation:
+        by_views["test_tta"] = scores_of_views(model, result["kind"], test, classes)
 
     with (
         tracking.continued_run(classes.source, run_id, name, "evaluate") as run,
@@ -95,11 +108,12 @@ def main() -> None:
             for curve in ("history.csv", "learning_rate.csv"):
                 shutil.copy(MODELS / name / curve, folder)
             copy_search(MODELS / name / "search.json", folder)
-        write_json(folder / "metrics.json", result | {"test": scores})
+        write_json(folder / "metrics.json", result | by_views)
         with predictions.open("wb") as file:
             np.savez(file, **outputs, labels=test.labels, run_id=np.array(run.id))
 
-        run.log_metrics({f"test/{key}": scores[key] for key in SCALARS if key in scores})
+        for part, found in by_views.items():
+            run.log_metrics({f"{part}/{key}": found[key] for key in SCALARS if key in found})
         run.log_image(confusion_image(matrix), "confusion_matrix_test")
         run.log_file(folder, "test")
         run.log_data(classes.source, read_json(DATA / "checksums.json"))
@@ -108,8 +122,12 @@ def main() -> None:
             run.log_params({"network": {"name": result["network"]}})
             run.log_metrics({"val/best_accuracy": result["validation"]["accuracy"]})
             run.log_model(model, IMAGE_SHAPE, len(classes.names))
-    low, high = scores["accuracy_ci95"]
-    print(f"{name}: test accuracy {scores['accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%})")
+    for part, found in by_views.items():
+        low, high = found["accuracy_ci95"]
+        print(
+            f"{name}: {part} accuracy {found['accuracy']:.2%} "
+            f"(95 % interval {low:.2%} to {high:.2%})"
+        )
 
 
 if __name__ == "__main__":

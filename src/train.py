@@ -11,12 +11,13 @@ from fifteen import hardware, tracking
 from fifteen.command import name_argument
 from fifteen.config import Training, load_params
 from fifteen.data.arrays import IMAGE_SHAPE, read_classes, read_part
+from fifteen.data.pipeline import steps_per_epoch
 from fifteen.errors import run_stage
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix
 from fifteen.files import fill_folder, md5, read_json, write_json
 from fifteen.networks.registry import build_network
 from fifteen.training.checkpoint import load_variables
-from fifteen.training.fit import best_file, snapshot_file, steps_per_epoch, train
+from fifteen.training.fit import best_file, snapshot_file, train
 from fifteen.training.history import History, best_epoch, write_history
 from fifteen.training.schedules import learning_rates, write_learning_rates
 from fifteen.training.work import resume_key, work_folder
@@ -27,9 +28,8 @@ from filelock import FileLock
 DATA, MODELS = Path("data/trainval"), Path("models")
 
 
-def export(config: Training, classes: int, best: int, work: Path, folder: Path) -> keras.Model:
-    """Save the best epoch's model, which is returned, and a folder with the snapshots."""
-    model = build_network(config.network, classes)  # never compiled: saved without an optimizer
+def export(model: keras.Model, config: Training, best: int, work: Path, folder: Path) -> None:
+    """Save a folder with the snapshots, then `model` with the weights of the best epoch."""
     snapshots = folder / "snapshots"
     # An early stop leaves the later ones out.
     taken = [n for n in range(1, config.snapshots + 1) if (work / snapshot_file(n)).exists()]
@@ -39,7 +39,6 @@ def export(config: Training, classes: int, best: int, work: Path, folder: Path) 
         model.save(snapshots / f"snapshot_{number}.keras")
     load_variables(work / best_file(best), model.weights)
     model.save(folder / "model.keras")
-    return model
 
 
 def main() -> None:
@@ -78,13 +77,15 @@ def main() -> None:
                 run.log_history([asdict(row) for row in history], rates, steps)
 
             keras.utils.set_random_seed(params.seed)
-            network = build_network(config.network, len(classes.names))
+            network = build_network(config.network, len(classes.names), training.images)
             history = train(
                 network, config, rates, training, validation, params.seed, work, publish
             )
             best = history[best_epoch(history, config.monitor) - 1]
             with fill_folder(MODELS / name) as folder:
-                model = export(config, len(classes.names), best.epoch, work, folder)
+                # never compiled: saved without an optimizer
+                model = build_network(config.network, len(classes.names), training.images)
+                export(model, config, best.epoch, work, folder)
                 result = {
                     "name": name,
                     "kind": "single",

@@ -4,7 +4,16 @@ import math
 import random
 from pathlib import Path
 
-from fifteen.config import ConfigError, Constant, Cosine, Training, load_params
+from fifteen.config import (
+    SGD,
+    Adam,
+    AdamW,
+    ConfigError,
+    Constant,
+    Cosine,
+    Training,
+    load_params,
+)
 from fifteen.errors import UserError
 from fifteen.search_space import dimensions
 
@@ -13,7 +22,9 @@ from ruamel.yaml import YAML
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 YAML_SAFE = YAML(typ="safe")
-NETWORKS = "allowed are 'baseline', 'refined', 'convnet'"
+NETWORKS = "allowed are 'baseline', 'refined', 'convnet', 'swift'"
+OPTIMIZERS = "allowed are 'adam', 'adamw', 'sgd', 'muon'"
+AVERAGES = "allowed are 'lookahead', 'ema'"
 YAML_SAFE.sort_base_mapping_type_on_output = False
 
 
@@ -82,7 +93,7 @@ def test_the_committed_file():
 def test_the_committed_systems_are_the_original_study_s():
     params = load_params(PARAMS)
     baseline = params.training("baseline")
-    assert (baseline.network.name, baseline.optimizer) == ("baseline", "adam")
+    assert (baseline.network.name, baseline.optimizer.name) == ("baseline", "adam")
     assert baseline.batch_size == 128
     assert baseline.monitor == "val_accuracy"
     assert baseline.patience is None
@@ -109,7 +120,10 @@ def test_training_fills_in_the_epochs(load):
 def test_defaults_of_a_training(load):
     training = load(baseline={"network": "baseline"}).training("baseline")
     assert training.schedule == Constant(name="constant", rate=0.001)
-    assert training.optimizer == "adam"
+    assert training.optimizer == Adam(name="adam")
+    assert training.augmentation.model_dump() == UNCHANGED
+    assert training.averaging is training.resolution is None
+    assert training.fast_kernels is False
     assert training.batch_size == 128
     assert training.monitor == "val_accuracy"
     assert training.patience is None
@@ -117,11 +131,13 @@ def test_defaults_of_a_training(load):
     assert Cosine(name="cosine", peak=0.1).cycles == 1
 
 
-@pytest.mark.parametrize("name", ["baseline", "refined"])
-def test_a_network_s_name_is_short_for_it(load, name):
+@pytest.mark.parametrize(
+    ("name", "options"), [("baseline", {"normalize_input": False}), ("refined", {})]
+)
+def test_a_network_s_name_is_short_for_it(load, name, options):
     short, long = (load(baseline={"network": network}) for network in (name, {"name": name}))
     assert short == long
-    assert short.baseline.network.model_dump() == {"name": name}
+    assert short.baseline.network.model_dump() == {"name": name} | options
 
 
 def test_defaults_of_a_convnet_are_the_original_s(load):
@@ -139,6 +155,109 @@ def test_defaults_of_a_convnet_are_the_original_s(load):
     }
 
 
+def test_defaults_of_swift(load):
+    assert load(baseline={"network": "swift"}).baseline.network.model_dump() == {
+        "name": "swift",
+        "width": 64,
+        "activation": "relu",
+        "whitening": True,
+        "identity_init": True,
+        "residual": True,
+        "logit_scale": 0.14,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("adam", {}),
+        ("adamw", {}),
+        ("sgd", {"momentum": 0.9}),
+        (
+            "muon",
+            {
+                "momentum": 0.6,
+                "newton_schulz_steps": 3,
+                "sgd_rate": 7.67,
+                "sgd_momentum": 0.9,
+                "weight_decay_of_dense": 0.0005,
+            },
+        ),
+    ],
+)
+def test_an_optimizer_s_name_is_short_for_it(load, name, options):
+    short, long = (load(baseline__optimizer=value) for value in (name, {"name": name}))
+    assert short == long
+    assert short.baseline.optimizer.model_dump() == {"name": name} | options
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("lookahead", {"every": 4, "decay": 0.95, "power": 3.0}),
+        ("ema", {"every": 4, "decay": 0.99}),
+    ],
+)
+def test_an_average_s_name_is_short_for_it(load, name, options):
+    short, long = (load(baseline__averaging=value) for value in (name, {"name": name}))
+    assert short == long
+    assert short.baseline.averaging.model_dump() == {"name": name} | options
+    assert load(baseline__averaging=None).baseline.averaging is None
+
+
+def test_the_original_s_optimizers_are_as_they_were():
+    params = load_params(PARAMS)
+    for name in ("baseline", "refined", "cyclic", "snapshot"):
+        training = params.training(name)
+        assert training.optimizer == Adam(name="adam")
+        assert training.augmentation.model_dump() == UNCHANGED
+        assert training.averaging is training.resolution is None
+        assert training.fast_kernels is False
+
+
+def test_the_new_keys(load):
+    training = load(
+        baseline={
+            "network": {"name": "swift", "width": 8, "activation": "gelu", "residual": False},
+            "optimizer": {"name": "muon", "newton_schulz_steps": 5},
+            "schedule": {"name": "one_cycle", "peak": 0.25, "anneal": "cosine"},
+            "averaging": {"name": "lookahead", "every": 6},
+            "augmentation": {"flip": "alternating", "cutout": 12, "cutmix": 0.5, "mixup": 0.2},
+            "resolution": [[0, 20], [0.5, 24], [0.75, 32]],
+            "fast_kernels": True,
+        }
+    ).training("baseline")
+    assert (training.network.width, training.network.activation) == (8, "gelu")
+    assert training.optimizer.newton_schulz_steps == 5
+    assert training.schedule.model_dump() == {
+        "name": "one_cycle",
+        "peak": 0.25,
+        "warmup": 0.25,
+        "floor": 0.0,
+        "anneal": "cosine",
+    }
+    assert (training.averaging.every, training.averaging.decay) == (6, 0.95)
+    assert training.augmentation.model_dump() == {
+        "flip": "alternating",
+        "crop": 0,
+        "cutout": 12,
+        "cutmix": 0.5,
+        "mixup": 0.2,
+    }
+    assert training.resolution == [[0, 20], [0.5, 24], [0.75, 32]]
+    assert training.fast_kernels is True
+    assert load(baseline__schedule={"name": "linear", "peak": 0.1}).baseline.schedule.peak == 0.1
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", {"name": "sgd", "momentum": 0.5}])
+def test_a_found_optimizer_of_either_form(load, optimizer):
+    found = load(FOUND | {"optimizer": optimizer}).training("tuned").optimizer
+    assert found == SGD(name="sgd", momentum=0.9 if optimizer == "sgd" else 0.5)
+    own = load(FOUND | {"optimizer": optimizer}, variants__tuned__optimizer="adamw")
+    assert own.training("tuned").optimizer == AdamW(name="adamw")
+
+
+UNCHANGED = {"flip": False, "crop": 0, "cutout": 0, "cutmix": 0.0, "mixup": 0.0}
 FOUND = {
     "network": {
         "name": "convnet",
@@ -161,9 +280,10 @@ def test_the_searched_variant_is_what_was_found(load):
     assert (found.network.filters_1, found.network.conv_slope) == (64, 0.25)
     assert (found.network.dropout, found.network.normalize_input) == (0.375, True)
     assert found.network.filters_2 == 64  # the default, as it was not found
-    assert (found.optimizer, found.label_smoothing, found.epochs) == ("sgd", 0.1, 15)
+    assert found.optimizer.model_dump() == {"name": "sgd", "momentum": 0.9}
+    assert (found.label_smoothing, found.epochs) == (0.1, 15)
     assert found.schedule == Cosine(name="cosine", peak=0.0625)
-    assert found.augmentation.model_dump() == {"flip": True, "crop": 4}
+    assert found.augmentation.model_dump() == UNCHANGED | {"flip": True, "crop": 4}
 
 
 @pytest.mark.parametrize("section", [None, {}, {"network": None}, {"network": {"dropout": None}}])
@@ -184,7 +304,7 @@ def test_the_searched_variant_s_own_values_win(load):
     ).training("tuned")
     assert (found.network.dropout, found.network.normalize_input) == (0.5, False)
     assert found.network.filters_1 == 64  # found
-    assert (found.optimizer, found.snapshots, found.epochs) == ("adamw", 3, 12)
+    assert (found.optimizer.name, found.snapshots, found.epochs) == ("adamw", 3, 12)
     assert found.schedule == Cosine(name="cosine", peak=0.125)
 
 
@@ -203,8 +323,8 @@ def test_first_choices_stand_in_where_nothing_was_found(load, found):
     assert (training.network.filters_1, training.network.filters_2) == (32, 64)
     assert (training.network.conv_activation, training.network.normalize_input) == ("relu", False)
     assert (training.network.dropout, training.schedule.peak) == (0.3, 0.0001)  # the low ends
-    assert (training.optimizer, training.label_smoothing) == ("adam", 0.0)
-    assert training.augmentation.model_dump() == {"flip": False, "crop": 0}
+    assert (training.optimizer.name, training.label_smoothing) == ("adam", 0.0)
+    assert training.augmentation.model_dump() == UNCHANGED
 
 
 @pytest.mark.parametrize("value", [..., 48])
@@ -234,7 +354,7 @@ def test_a_search_for_another_variant(load):
         variants__refined={"network": "refined", "optimizer": None},
         variants__tuned=...,
     )
-    assert params.training("refined").optimizer == "sgd"
+    assert params.training("refined").optimizer.name == "sgd"
     assert (params.tune.max_epochs, params.tune.factor, params.tune.patience) == (10, 3, None)
 
 
@@ -266,7 +386,10 @@ def test_unknown_names_are_user_errors():
         ({"seed": 4.5}, ["seed = 4.5", "integer"]),
         ({"seed": True}, ["seed = True", "integer"]),
         ({"baseline": None}, ["baseline = None", "dictionary"]),
-        ({"variants": [], "ensembles": {}}, ["variants = []", "dictionary"]),
+        (
+            {"variants": [], "ensembles": {}, "test_time_augmentation": []},
+            ["variants = []", "dictionary"],
+        ),
         ({"baseline__schedule__rate": "1e-3"}, ["baseline.schedule", "rate = '1e-3'", "number"]),
         ({"baseline__batch_size": 12.5}, ["baseline.batch_size = 12.5", "integer"]),
         # out of range
@@ -280,7 +403,7 @@ def test_unknown_names_are_user_errors():
         # one of a few words
         (
             {"baseline__optimizer": "adm"},
-            ["baseline.optimizer = 'adm'", "'adam', 'adamw' or 'sgd'"],
+            ["baseline.optimizer.name = 'adm'", OPTIMIZERS],
         ),
         ({"baseline__network": "resnet"}, ["baseline.network.name = 'resnet'", NETWORKS]),
         ({"baseline__monitor": "loss"}, ["monitor = 'loss'", "'val_accuracy' or 'val_loss'"]),
@@ -297,8 +420,123 @@ def test_unknown_names_are_user_errors():
         ),
         ({"baseline__network": {"name": "convnet", "dropout": 1.0}}, ["dropout = 1.0", "than 1"]),
         ({"baseline__augmentation": {"crop": 17}}, ["baseline.augmentation.crop = 17", "to 16"]),
-        ({"baseline__augmentation": {"flip": 1}}, ["baseline.augmentation.flip = 1", "boolean"]),
+        ({"baseline__augmentation": {"flip": 1}}, ["augmentation.flip = 1", "'alternating'"]),
         ({"baseline__label_smoothing": 1.0}, ["baseline.label_smoothing = 1.0", "less than 1"]),
+        # of the networks that learn fast
+        (
+            {"baseline__network": {"name": "swift", "widht": 3}},
+            ["baseline.network.widht = 3", "unknown key", "did you mean 'width'"],
+        ),
+        ({"baseline__network": {"name": "swift", "width": 0}}, ["network.width = 0", "equal to 1"]),
+        ({"baseline__network": {"name": "swift", "width": 513}}, ["width = 513", "equal to 512"]),
+        (
+            {"baseline__network": {"name": "swift", "width": [8, 16]}},
+            ["baseline.network.width = [8, 16]", "integer"],
+        ),
+        (
+            {"baseline__network": {"name": "swift", "activation": "tanh"}},
+            ["baseline.network.activation = 'tanh'", "'relu', 'silu' or 'gelu'"],
+        ),
+        (
+            {"baseline__network": {"name": "swift", "logit_scale": 0}},
+            ["baseline.network.logit_scale = 0", "greater than 0"],
+        ),
+        (
+            {"baseline__network": {"name": "swift", "whitening": 1}},
+            ["baseline.network.whitening = 1", "boolean"],
+        ),
+        (
+            {"baseline__optimizer": {"name": "moun"}},
+            ["baseline.optimizer.name = 'moun'", OPTIMIZERS],
+        ),
+        (
+            {"baseline__optimizer": {"momentum": 0.5}},
+            ["baseline.optimizer.name = None", OPTIMIZERS],
+        ),
+        ({"baseline__optimizer": None}, ["baseline.optimizer = None", "dictionary"]),
+        (
+            {"baseline__optimizer": {"name": "muon", "momentm": 0.5}},
+            ["baseline.optimizer.momentm = 0.5", "sgd_rate", "did you mean 'momentum'"],
+        ),
+        (
+            {"baseline__optimizer": {"name": "adam", "momentum": 0.5}},
+            ["baseline.optimizer.momentum = 0.5", "unknown key; allowed here: name"],
+        ),
+        (
+            {"baseline__optimizer": {"name": "muon", "sgd_momentum": 1}},
+            ["baseline.optimizer.sgd_momentum = 1", "less than 1"],
+        ),
+        (
+            {"baseline__optimizer": {"name": "muon", "newton_schulz_steps": 0}},
+            ["baseline.optimizer.newton_schulz_steps = 0", "greater than or equal to 1"],
+        ),
+        ({"baseline__averaging": "emma"}, ["baseline.averaging.name = 'emma'", AVERAGES]),
+        ({"baseline__averaging": {"every": 4}}, ["baseline.averaging.name = None", AVERAGES]),
+        (
+            {"baseline__averaging": {"name": "ema", "power": 2}},
+            ["baseline.averaging.power = 2", "unknown key; allowed here: name, every, decay"],
+        ),
+        (
+            {"baseline__averaging": {"name": "lookahead", "every": 0}},
+            ["baseline.averaging.every = 0", "greater than or equal to 1"],
+        ),
+        (
+            {"baseline__averaging": {"name": "ema", "decay": 1.0}},
+            ["baseline.averaging.decay = 1.0", "less than 1"],
+        ),
+        ({"baseline__fast_kernels": 1}, ["baseline.fast_kernels = 1", "boolean"]),
+        (
+            {"baseline__augmentation": {"flip": "alternate"}},
+            ["baseline.augmentation.flip = 'alternate'", "'alternating'"],
+        ),
+        ({"baseline__augmentation": {"cutout": 33}}, ["augmentation.cutout = 33", "equal to 32"]),
+        ({"baseline__augmentation": {"cutmix": 1.5}}, ["augmentation.cutmix = 1.5", "equal to 1"]),
+        ({"baseline__augmentation": {"mixup": -1}}, ["augmentation.mixup = -1", "equal to 0"]),
+        ({"baseline__augmentation": {"mixup": math.nan}}, ["augmentation.mixup = nan"]),
+        (
+            {"baseline__augmentation": {"cutmx": 0.5}},
+            ["augmentation.cutmx = 0.5", "flip, crop, cutout, cutmix, mixup", "'cutmix'"],
+        ),
+        ({"baseline__resolution": [[0, 24]]}, ["`resolution` needs", "(swift)", "not baseline"]),
+        *[
+            ({"baseline": {"network": "swift", "resolution": value}}, words)
+            for value, words in [
+                ([[0.1, 20]], ["must start at 0 and increase below 1"]),
+                ([[0, 20], [0.5, 24], [0.5, 32]], ["must start at 0 and increase below 1"]),
+                ([[0, 20], [0.5, 24], [0.25, 32]], ["must start at 0 and increase below 1"]),
+                ([[0, 20], [1, 24]], ["must start at 0 and increase below 1"]),
+                ([[0, 20.5]], ["to 224 whole pixels"]),
+                ([[0, 7]], ["to 224 whole pixels"]),
+                ([[0, 225]], ["to 224 whole pixels"]),
+                ([], ["baseline.resolution = []", "at least 1 item"]),
+                ([[0]], ["baseline.resolution[0] = [0]", "at least 2 items"]),
+                ([[0, "x"]], ["baseline.resolution[0][1] = 'x'", "number"]),
+                ([[0, math.inf]], ["baseline.resolution[0][1] = inf", "finite"]),
+                (24, ["baseline.resolution = 24", "list"]),
+            ]
+        ],
+        ({"baseline__schedule": {"name": "linear"}}, ["baseline.schedule.peak: required"]),
+        (
+            {"baseline__schedule": {"name": "one_cycle", "peak": 0.1, "warmup": 0}},
+            ["baseline.schedule.warmup = 0", "greater than 0"],
+        ),
+        (
+            {"baseline__schedule": {"name": "one_cycle", "peak": 0.1, "warmup": 1}},
+            ["baseline.schedule.warmup = 1", "less than 1"],
+        ),
+        (
+            {"baseline__schedule": {"name": "one_cycle", "peak": 0.1, "floor": 2}},
+            ["baseline.schedule.floor = 2", "equal to 1"],
+        ),
+        (
+            {"baseline__schedule": {"name": "one_cycle", "peak": 0.1, "anneal": "exp"}},
+            ["baseline.schedule.anneal = 'exp'", "'linear' or 'cosine'"],
+        ),
+        (
+            {"variants__cyclic__schedule__per": "batch"},
+            ["variants.cyclic.schedule.per = 'batch'", "'epoch' or 'step'"],
+        ),
+        ({"test_time_augmentation": ["swfit"]}, ["test_time_augmentation", "'swfit'", "swift"]),
         # the search
         ({"tune__seed": 0}, ["tune.seed = 0", "greater than or equal to 1"]),
         ({"tune__factor": 1}, ["tune.factor = 1", "greater than or equal to 2"]),
@@ -340,8 +578,11 @@ def test_unknown_names_are_user_errors():
             {"tune__space__network__conv_slope__high": 1.5},  # searched under a condition
             ["tune.space.network.conv_slope = 1.5"],
         ),
-        ({"tune__space__optimizer": ["adam", "adm"]}, ["tune.space.optimizer = 'adm'", "'adamw'"]),
-        ({"tune__space__optimizer": "adm"}, ["tune.space.optimizer = 'adm'"]),
+        (
+            {"tune__space__optimizer": ["adam", "adm"]},
+            ["tune.space.optimizer.name = 'adm'", OPTIMIZERS],
+        ),
+        ({"tune__space__optimizer": "adm"}, ["tune.space.optimizer.name = 'adm'"]),
         (
             {"tune__space__network__name": "convnt"},
             ["tune.space.network.name = 'convnt'", NETWORKS],
@@ -479,7 +720,7 @@ def test_all_mistakes_are_told_at_once(problems):
     text = "\n".join(lines)
     for key in (
         "seed =",
-        "baseline.optimizer =",
+        "baseline.optimizer.name =",
         "variants.cyclic.epochs = 15: over the budget; at most budget.epochs = 10",
         "variants.refined.networc =",
         "ensembles.snapshot_vote.variant =",
@@ -503,7 +744,7 @@ def test_all_mistakes_around_the_search_are_told_at_once(problems):
         "tune.seed = 0",
         "tune.space.network.filters_1 = 0:",
         "tune.space.network.filters_1 = 5000:",
-        "tune.space.optimizer = 'adm'",
+        "tune.space.optimizer.name = 'adm'",
         "tune.space.label_smoothing = 1.0",
         "variants.refined.networc =",
     ):
@@ -515,6 +756,7 @@ def test_touching_ranges_and_no_variants_are_fine(load):
         data__split={"train": [[10, 50.5]], "validation": [[50.5, 100], [0, 10]]},
         variants={},
         ensembles={},
+        test_time_augmentation=[],
     )
     assert params.model_names() == ["baseline"]
 

@@ -26,6 +26,8 @@ from ruamel.yaml.error import YAMLError
 PARAMS_FILE = Path("params.yaml")
 
 Epochs = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+BelowOne = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -114,11 +116,16 @@ class Piecewise(Strict):
 
 
 class Triangular(Strict):
-    """A triangle wave per epoch between 0 and `peak`; the first epoch, before it, is at `peak`."""
+    """A triangle wave between 0 and `peak`.
+
+    Per step it begins at 0. Per epoch, as the original study had it, the first epoch, before the
+    wave, is at `peak`.
+    """
 
     name: Literal["triangular"]
     peak: Rate
     half_cycle_epochs: Epochs
+    per: Literal["epoch", "step"] = "epoch"
 
 
 class Cosine(Strict):
@@ -129,10 +136,28 @@ class Cosine(Strict):
     cycles: Annotated[int, Field(ge=1)] = 1
 
 
+class Linear(Strict):
+    """A straight line per step from `peak` to 0."""
+
+    name: Literal["linear"]
+    peak: Rate
+
+
+class OneCycle(Strict):
+    """Per step in a straight line from 0 up to `peak`, then down to `floor` times it."""
+
+    name: Literal["one_cycle"]
+    peak: Rate
+    warmup: Annotated[float, Field(gt=0, lt=1)] = 0.25  # share of the steps on the way up
+    floor: Share = 0.0
+    anneal: Literal["linear", "cosine"] = "linear"  # the way down
+
+
 class Baseline(Strict):
     """The given weak CNN."""
 
     name: Literal["baseline"]
+    normalize_input: bool = False  # pixels to [-1, 1]; else they go in as they are, 0 to 255
 
 
 class Refined(Strict):
@@ -143,7 +168,6 @@ class Refined(Strict):
 
 Activation = Literal["relu", "leaky_relu", "tanh"]
 Units = Annotated[int, Field(ge=1, le=4096)]
-Slope = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class Convnet(Strict):
@@ -153,12 +177,24 @@ class Convnet(Strict):
     filters_1: Units = 32
     filters_2: Units = 64
     conv_activation: Activation = "relu"  # of the second convolution; the first has ReLU
-    conv_slope: Slope = 0.2  # read by leaky_relu alone
+    conv_slope: Share = 0.2  # read by leaky_relu alone
     dense_units: Units = 512
     dense_activation: Activation = "relu"
-    dense_slope: Slope = 0.2  # read by leaky_relu alone
-    dropout: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.5
+    dense_slope: Share = 0.2  # read by leaky_relu alone
+    dropout: BelowOne = 0.5
     normalize_input: bool = False  # pixels to [-1, 1]; else they go in as they are, 0 to 255
+
+
+class Swift(Strict):
+    """A residual network that learns as much as it can in few epochs."""
+
+    name: Literal["swift"]
+    width: Annotated[int, Field(ge=1, le=512)] = 128  # filters of the first of three groups
+    activation: Literal["relu", "silu", "gelu"] = "relu"
+    whitening: bool = True  # a stem computed from training images, not learned
+    identity_init: bool = True  # convolutions begin as the identity
+    residual: bool = True
+    logit_scale: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 0.14
 
 
 def _named(section: Any) -> Any:  # noqa: ANN401 - anything YAML can hold
@@ -167,18 +203,81 @@ def _named(section: Any) -> Any:  # noqa: ANN401 - anything YAML can hold
 
 
 Network = Annotated[
-    Baseline | Refined | Convnet, Field(discriminator="name"), BeforeValidator(_named)
+    Baseline | Refined | Convnet | Swift, Field(discriminator="name"), BeforeValidator(_named)
 ]
+
+
+class Adam(Strict):
+    """Adam (Kingma and Ba 2015, arXiv:1412.6980)."""
+
+    name: Literal["adam"]
+
+
+class AdamW(Strict):
+    """Adam with the decoupled weight decay 0.004 (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
+
+    name: Literal["adamw"]
+
+
+class SGD(Strict):
+    """Gradient descent with Nesterov momentum."""
+
+    name: Literal["sgd"]
+    momentum: BelowOne = 0.9
+
+
+class Muon(Strict):
+    """Orthogonalised momentum for convolution kernels, SGD for the rest; see training/muon.py."""
+
+    name: Literal["muon"]
+    momentum: BelowOne = 0.6
+    newton_schulz_steps: Annotated[int, Field(ge=1, le=20)] = 3
+    sgd_rate: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 7.67  # times the rate
+    sgd_momentum: BelowOne = 0.9
+    weight_decay_of_dense: Share = 0.0005
+
+
+Optimizer = Annotated[
+    Adam | AdamW | SGD | Muon, Field(discriminator="name"), BeforeValidator(_named)
+]
+
+
+class Lookahead(Strict):
+    """The weights go on from a running average of theirs; see training/averaging.py."""
+
+    name: Literal["lookahead"]
+    every: Annotated[int, Field(ge=1)] = 4  # steps
+    decay: BelowOne = 0.95  # per step, at the end
+    power: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = 3.0
+
+
+class EMA(Strict):
+    """The model is a running average of the weights; see training/averaging.py."""
+
+    name: Literal["ema"]
+    every: Annotated[int, Field(ge=1)] = 4  # steps
+    decay: BelowOne = 0.99  # per step
+
+
+Averaging = Annotated[Lookahead | EMA, Field(discriminator="name"), BeforeValidator(_named)]
 
 
 class Augmentation(Strict):
     """Random changes of the training images, drawn anew in every epoch."""
 
-    flip: bool = False  # mirrored left to right, every second image
+    flip: bool | Literal["alternating"] = False  # mirrored left to right, every second image
     crop: Annotated[int, Field(ge=0, le=16)] = 0  # shifted by up to so many pixels, edges reflected
+    cutout: Annotated[int, Field(ge=0, le=32)] = 0  # side of a grey square, in pixels
+    cutmix: Share = 0.0  # of the images, with a part of another one
+    mixup: Annotated[float, Field(ge=0, le=10)] = 0.0  # α of the shares of two mixed images
 
 
-Schedule = Annotated[Constant | Piecewise | Triangular | Cosine, Field(discriminator="name")]
+Schedule = Annotated[
+    Constant | Piecewise | Triangular | Cosine | Linear | OneCycle, Field(discriminator="name")
+]
+Resolution = Annotated[
+    list[Annotated[list[Finite], Field(min_length=2, max_length=2)]], Field(min_length=1)
+]
 Monitor = Literal["val_accuracy", "val_loss"]
 
 
@@ -186,15 +285,34 @@ class Training(Strict):
     """One training: a network, how it is optimised, and how its best epoch is chosen."""
 
     network: Network
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    optimizer: Optimizer = Adam(name="adam")
     schedule: Schedule = Constant(name="constant", rate=0.001)
-    label_smoothing: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
+    label_smoothing: BelowOne = 0.0
     augmentation: Augmentation = Augmentation()
+    averaging: Averaging | None = None
+    resolution: Resolution | None = None  # [from share of the steps, pixels]; none: as it is
+    fast_kernels: bool = False  # the same up to rounding; see training/kernels.py
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 128
     epochs: Epochs | None = None  # the whole budget
     monitor: Monitor = "val_accuracy"
     patience: Epochs | None = None  # epochs without improvement before it stops; none: never
     snapshots: Annotated[int, Field(ge=0, le=100)] = 0  # equally spaced, the last at the end
+
+    @validator(mode="after")
+    def _resolution_fits(self) -> Self:
+        if self.resolution is None:
+            return self
+        if self.network.name != "swift":
+            raise ValueError(
+                f"`resolution` needs a network for images of any size (swift), "
+                f"not {self.network.name}"
+            )
+        starts, sizes = zip(*self.resolution, strict=True)
+        if starts[0] != 0 or any(b <= a for a, b in itertools.pairwise(starts)) or starts[-1] >= 1:
+            raise ValueError("the shares of `resolution` must start at 0 and increase below 1")
+        if any(size != int(size) or not 8 <= size <= 224 for size in sizes):
+            raise ValueError("each of `resolution` is [share of the steps, 8 to 224 whole pixels]")
+        return self
 
 
 class Tune(Strict):
@@ -229,6 +347,7 @@ class Params(Strict):
     variants: dict[Name, Training]
     tune: Tune
     ensembles: dict[Name, Ensemble]
+    test_time_augmentation: bool = False  # judge by several views of an image too
 
     def training(self, name: str) -> Training:
         """The training called `name`, with its number of epochs filled in.

@@ -1,6 +1,14 @@
-from fifteen.config import Augmentation
+from fifteen.config import Augmentation, Training
 from fifteen.data.arrays import Part
-from fifteen.data.pipeline import augment, evaluation_batches, training_batches
+from fifteen.data.pipeline import (
+    GREY,
+    augment,
+    evaluation_batches,
+    mix,
+    resize,
+    steps_per_epoch,
+    training_batches,
+)
 
 import numpy as np
 import pytest
@@ -17,9 +25,19 @@ def part():
     return Part(images, np.arange(IMAGES, dtype=np.int32))
 
 
-def batches(part, seed=1, epochs=range(3), **augmentation):
-    found = training_batches(part, BATCH, seed, epochs, Augmentation(**augmentation))
-    return list(found.as_numpy_iterator())
+def dataset(part, seed=1, epochs=range(3), batch=BATCH, resolution=None, **augmentation):
+    config = Training(
+        network="swift",
+        batch_size=batch,
+        epochs=epochs.stop,
+        resolution=resolution,
+        augmentation=augmentation,
+    )
+    return training_batches(part, config, seed, epochs.start, IMAGES)
+
+
+def batches(part, seed=1, epochs=range(3), **config):
+    return list(dataset(part, seed, epochs, **config).as_numpy_iterator())
 
 
 def orders(part, seed=1, epochs=range(3)):
@@ -66,7 +84,7 @@ def test_a_resumed_training_sees_the_rest_of_the_same_batches(part, done):
 
 def test_images_are_drawn_uniformly(part):
     # First images of 600 epochs: each of the 23 about 26 times, standard deviation 5.
-    found = training_batches(part, IMAGES, 3, range(600), Augmentation()).as_numpy_iterator()
+    found = dataset(part, 3, range(600), IMAGES).as_numpy_iterator()
     first = np.bincount([labels[0] for _, labels in found], minlength=IMAGES)
     assert first.sum() == 600
     assert first.min() >= 5
@@ -213,10 +231,277 @@ def test_a_resumed_training_sees_the_same_augmentation(part, done):
 def test_another_seed_is_another_augmentation(part):
     # Batches of everything, in the order of the labels: only the changes can differ.
     one, two = (
-        next(
-            training_batches(part, IMAGES, seed, range(1), Augmentation(crop=4)).as_numpy_iterator()
-        )
-        for seed in (1, 2)
+        next(dataset(part, seed, range(1), IMAGES, crop=4).as_numpy_iterator()) for seed in (1, 2)
     )
     one, two = (images[np.argsort(labels)] for images, labels in (one, two))
     assert (one != two).any(axis=(1, 2, 3)).mean() > 0.8
+
+
+@pytest.mark.parametrize(
+    ("images", "batch", "steps"), [(45_000, 128, 352), (40, 8, 5), (41, 8, 6), (3, 128, 1)]
+)
+def test_steps_per_epoch(images, batch, steps):
+    assert steps_per_epoch(images, batch) == steps
+
+
+# Alternating flips
+
+
+def mirrored(part, **config):
+    """(epochs, images): which images are mirrored, each in its place of the part."""
+    found = []
+    for images, labels in batches(part, batch=IMAGES, flip="alternating", **config):
+        in_order = images[np.argsort(labels)]
+        is_mirrored = (in_order == part.images[:, :, ::-1]).all(axis=(1, 2, 3))
+        as_it_was = (in_order == part.images).all(axis=(1, 2, 3))
+        np.testing.assert_array_equal(is_mirrored, ~as_it_was)
+        found.append(is_mirrored)
+    return np.array(found)
+
+
+def test_an_alternating_flip_mirrors_every_image_in_every_second_epoch(part):
+    found = mirrored(part, epochs=range(5))
+    np.testing.assert_array_equal(found[1:], ~found[:-1])
+
+
+def test_half_of_the_images_start_mirrored():
+    images = np.random.default_rng(0).integers(0, 256, (IMAGES, 8, 8, 3), dtype=np.uint8)
+    small = Part(images, np.arange(IMAGES, dtype=np.int32))
+    shares = [mirrored(small, seed=seed, epochs=range(1)).mean() for seed in range(40)]
+    assert abs(np.mean(shares) - 0.5) < 5 * 0.5 / np.sqrt(40 * IMAGES)
+    assert len(set(shares)) > 3
+
+
+def test_where_an_image_is_in_an_epoch_has_nothing_to_do_with_its_being_mirrored():
+    ramp = np.arange(2000, dtype=np.int32)
+    images = np.zeros((2000, 1, 2, 1), np.uint8)
+    images[:, :, 1] = 1
+    part = Part(images, ramp)
+    for seed in (1, 42):
+        for epoch in range(3):
+            found = batches(part, seed, range(epoch, epoch + 1), batch=2000, flip="alternating")
+            is_mirrored = found[0][0][:, 0, 0, 0] == 1
+            first, last = is_mirrored[:1000].mean(), is_mirrored[1000:].mean()
+            assert abs(first - last) < 0.12, (seed, epoch)  # five standard deviations
+
+
+@pytest.mark.parametrize("done", [1, 2])
+def test_a_resumed_alternating_flip_goes_on(part, done):
+    np.testing.assert_array_equal(
+        mirrored(part, epochs=range(done, 4)), mirrored(part, epochs=range(4))[done:]
+    )
+
+
+# Cutout
+
+
+@pytest.fixture(scope="module")
+def white():
+    return np.full((2000, 6, 7, 3), 255, np.uint8)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 4])
+def test_a_cutout_is_a_grey_square_clipped_at_the_border(white, side):
+    found = changed(white, cutout=side)
+    hidden = (found == GREY).all(axis=-1)
+    np.testing.assert_array_equal(found[~hidden], 255)
+    np.testing.assert_array_equal(found[hidden], 128)
+    rows, columns = hidden.any(axis=2), hidden.any(axis=1)
+    np.testing.assert_array_equal(hidden, rows[:, :, None] & columns[:, None, :])
+    for lines in (rows, columns):
+        count, length = lines.sum(axis=1), lines.shape[1]
+        assert count.max() == side
+        last = length - 1 - lines[:, ::-1].argmax(axis=1)
+        np.testing.assert_array_equal(last - lines.argmax(axis=1) + 1, count)  # no gaps
+        clipped = lines[:, 0] | lines[:, -1]
+        np.testing.assert_array_equal(count[~clipped], side)
+        assert count.min() >= side // 2
+
+
+def test_a_cutout_may_be_anywhere(white):
+    hidden = (changed(white, cutout=1) == GREY).all(axis=-1)
+    np.testing.assert_array_equal(hidden.sum(axis=(1, 2)), 1)
+    # Each of 42 places 48 times, with a standard deviation of 7.
+    assert np.abs(hidden.sum(axis=0) - 2000 / 42).max() < 35
+
+
+def test_a_cutout_larger_than_the_image_hides_much_of_it(white):
+    hidden = (changed(white, cutout=14) == GREY).all(axis=-1)
+    assert hidden.all()
+
+
+def test_what_is_not_cut_out_stays(noise):
+    found = changed(noise, cutout=3)
+    same = (found == noise).all(axis=-1)
+    assert ((found == GREY).all(axis=-1) | same).all()
+    real = changed(noise.astype(np.float32), cutout=3)
+    np.testing.assert_array_equal(real, found)
+
+
+# CutMix and mixup
+
+
+def mixed(images, seed=(1, 2), classes=None, **augmentation):
+    """Images of which each is a class of its own, mixed."""
+    labels = tf.eye(len(images), classes)
+    images, labels = mix(
+        tf.constant(images), labels, Augmentation(**augmentation), tf.constant(seed)
+    )
+    return images.numpy(), labels.numpy()
+
+
+@pytest.fixture(scope="module")
+def levels():
+    """200 images, each of one grey; and its partner's grey is another one."""
+    return np.tile(np.arange(200, dtype=np.uint8)[:, None, None, None], (1, 8, 9, 3))
+
+
+def test_cutmix_gives_labels_the_shares_of_the_pixels(levels):
+    images, labels = mixed(levels, cutmix=1.0)
+    assert images.dtype == np.uint8
+    assert labels.dtype == np.float32
+    for i, (image, shares) in enumerate(zip(images, labels, strict=True)):
+        pixels = np.bincount(image[..., 0].ravel(), minlength=200) / 72
+        np.testing.assert_allclose(shares, pixels, atol=1e-6)
+        assert set(np.flatnonzero(shares)) <= {i, 199 - i}
+        other = (image == 199 - i).all(axis=-1)
+        rows, columns = other.any(axis=1), other.any(axis=0)
+        np.testing.assert_array_equal(other, rows[:, None] & columns)  # a rectangle
+    assert 0.2 < (1 - np.diag(labels)).mean() < 0.5  # half of the area, what is cut off taken away
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_cutmix_leaves_the_other_images_alone(levels, share):
+    images, labels = mixed(levels, cutmix=share)
+    untouched = (images == levels).all(axis=(1, 2, 3))
+    np.testing.assert_array_equal(np.diag(labels) == 1, untouched)
+    assert abs((~untouched).mean() - 0.95 * share) < 0.15
+
+
+def test_the_middle_of_an_odd_batch_is_mixed_with_itself(levels):
+    for augmentation in ({"cutmix": 1.0}, {"mixup": 1.0}):
+        images, labels = mixed(levels[:5], **augmentation)
+        np.testing.assert_allclose(images[2], levels[2], rtol=1e-6)
+        np.testing.assert_allclose(labels[2], np.eye(5)[2], atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0])
+def test_mixup_mixes_images_as_it_mixes_labels(noise, alpha):
+    source = noise[:600]
+    images, labels = mixed(source, mixup=alpha)
+    assert images.dtype == labels.dtype == np.float32
+    np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-6)
+    assert (labels >= 0).all()
+    expected = np.einsum("ij,jhwc->ihwc", labels, source.astype(np.float32))
+    np.testing.assert_allclose(images, expected, atol=1e-3)
+    share = np.diag(labels)
+    # Beta(α, α) has the mean 1/2 and the variance 1/(8α + 4).
+    variance = 1 / (8 * alpha + 4)
+    assert abs(share.mean() - 0.5) < 5 * np.sqrt(variance / 600)
+    assert share.var() == pytest.approx(variance, rel=0.2)
+
+
+def test_cutmix_and_mixup_together_mix_as_their_labels(levels):
+    images, labels = mixed(levels, cutmix=0.5, mixup=0.5)
+    np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-5)
+    # The mean grey is linear in both.
+    np.testing.assert_allclose(images.mean(axis=(1, 2, 3)), labels @ np.arange(200), atol=1e-3)
+
+
+@pytest.mark.parametrize("augmentation", [{"cutmix": 1.0}, {"mixup": 1.0}, {"cutout": 2}])
+def test_the_seed_decides_these_too(levels, augmentation):
+    def make(seed):
+        if "cutout" in augmentation:
+            return changed(levels, seed, **augmentation)
+        return mixed(levels, seed, **augmentation)[0]
+
+    one, again, other = map(make, ((1, 2), (1, 2), (1, 3)))
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any(axis=(1, 2, 3)).mean() > 0.4
+
+
+@pytest.mark.parametrize("change", [{"cutmix": 0.5}, {"mixup": 0.2}, {"cutmix": 1.0, "mixup": 1.0}])
+def test_mixed_batches_have_shares_for_labels(part, change):
+    found = batches(part, **change)
+    assert [labels.shape for _, labels in found] == [(n, IMAGES) for n in [5, 5, 5, 5, 3]] * 3
+    for images, labels in found:
+        assert labels.dtype == np.float32
+        assert images.dtype == (np.float32 if "mixup" in change else np.uint8)
+        np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-6)
+    # Nothing is lost: each epoch's shares add up to its images.
+    assert sum(labels.sum() for _, labels in found) == pytest.approx(3 * IMAGES, rel=1e-5)
+
+
+@pytest.mark.parametrize("change", [{}, {"flip": True, "crop": 4, "cutout": 8}])
+def test_labels_are_whole_where_nothing_is_mixed(part, change):
+    for _, labels in batches(part, cutmix=0.0, mixup=0.0, **change):
+        assert (labels.dtype, labels.ndim) == (np.int32, 1)
+
+
+# Resolution
+
+
+def resized(images, pixels):
+    return resize(tf.constant(images), [[0, pixels]], tf.constant(0.0, tf.float64)).numpy()
+
+
+@pytest.mark.parametrize("pixels", [8, 20, 24, 31, 32, 33, 48])
+def test_resizing_is_tensorflow_s_with_antialiasing(part, pixels):
+    found = resized(part.images[:4], pixels)
+    assert (found.shape, found.dtype) == ((4, pixels, pixels, 3), np.float32)
+    expected = tf.image.resize(part.images[:4], [pixels, pixels], antialias=True).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("pixels", [8, 20, 32, 48])
+def test_a_constant_image_stays_constant(pixels):
+    images = np.full((2, 32, 32, 3), 200, np.uint8)
+    images[1] = [10, 20, 30]
+    found = resized(images, pixels)
+    np.testing.assert_allclose(found[0], 200, atol=1e-3)
+    np.testing.assert_allclose(found[1], np.broadcast_to([10, 20, 30], found[1].shape), atol=1e-3)
+
+
+def test_half_the_size_by_hand():
+    # A triangle of twice the width: the weights of a row are 1/8, 3/8, 3/8, 1/8.
+    images = np.zeros((1, 16, 16, 1), np.uint8)
+    images[0, 6] = 80
+    found = resized(images, 8)[0, :, 4, 0]
+    np.testing.assert_allclose(found, [0, 0, 10, 30, 0, 0, 0, 0], atol=1e-4)
+
+
+STAGES = [[0, 16], [0.3, 20], [0.75, 32]]
+
+
+@pytest.mark.parametrize(
+    ("share", "pixels"),
+    [(0.0, 16), (0.299, 16), (0.3, 20), (0.5, 20), (0.7499, 20), (0.75, 32), (0.999, 32)],
+)
+def test_the_size_follows_the_share_of_the_steps(share, pixels):
+    images = tf.zeros([2, 32, 32, 3], tf.uint8)
+    assert resize(images, STAGES, tf.constant(share, tf.float64)).shape == (2, pixels, pixels, 3)
+
+
+def test_batches_grow(part):
+    # 4 epochs of 5 steps: the first 6, the next 9 and the last 5.
+    found = batches(part, epochs=range(4), resolution=STAGES)
+    assert [images.shape[1] for images, _ in found] == [16] * 6 + [20] * 9 + [32] * 5
+    for images, labels in found:
+        assert images.shape[1:3] == (images.shape[1],) * 2
+        assert images.dtype == np.float32
+        assert labels.dtype == np.int32
+    for images, labels in found[15:]:
+        np.testing.assert_array_equal(images, part.images[labels])
+
+
+EVERYTHING = {"flip": "alternating", "crop": 2, "cutout": 4, "cutmix": 0.5, "mixup": 0.5}
+
+
+@pytest.mark.parametrize("done", [1, 3])
+def test_a_resumed_training_sees_the_same_of_everything(part, done):
+    whole = batches(part, epochs=range(4), resolution=STAGES, **EVERYTHING)
+    rest = batches(part, epochs=range(done, 4), resolution=STAGES, **EVERYTHING)
+    assert len(rest) == (4 - done) * 5
+    for one, other in zip(rest, whole[done * 5 :], strict=True):
+        for found, expected in zip(one, other, strict=True):
+            np.testing.assert_array_equal(found, expected)

@@ -1,6 +1,6 @@
 from typing import get_args
 
-from fifteen.config import Baseline, Convnet, Network, Refined
+from fifteen.config import Baseline, Convnet, Network, Refined, Swift
 from fifteen.networks.registry import NETWORKS, build_network
 
 import keras
@@ -11,11 +11,13 @@ CONFIGS = {
     "baseline": Baseline(name="baseline"),
     "convnet": Convnet(name="convnet", normalize_input=True, conv_activation="leaky_relu"),
     "refined": Refined(name="refined"),
+    "swift": Swift(name="swift", width=2),
 }
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
 POLICIES = ["float32", "mixed_bfloat16"]
 
 
-@pytest.fixture(scope="module", params=[(n, p) for n in sorted(NETWORKS) for p in POLICIES])
+@pytest.fixture(scope="module", params=[(n, p) for n in sorted(CONFIGS) for p in POLICIES])
 def network(request):
     """Each network in each precision."""
     name, policy = request.param
@@ -23,34 +25,43 @@ def network(request):
     keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(1)
     try:
-        return build_network(CONFIGS[name], 7)
+        return build_network(CONFIGS[name], 7, IMAGES)
     finally:
         keras.config.set_dtype_policy(kept)
 
 
 @pytest.fixture(scope="module")
 def images():
-    return np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    return IMAGES
 
 
 def test_params_yaml_can_name_exactly_these():
     union, *_ = get_args(Network)
     names = [get_args(member.model_fields["name"].annotation) for member in get_args(union)]
-    assert sorted(names) == [(name,) for name in sorted(NETWORKS)]
-    assert set(CONFIGS) == set(NETWORKS)
+    assert sorted(names) == [(name,) for name in sorted(CONFIGS)]
+    assert set(CONFIGS) == {*NETWORKS, "swift"}
 
 
 def test_the_settings_reach_the_network():
     config = Convnet(name="convnet", filters_1=5, filters_2=6, dense_units=7, dropout=0.25)
-    network = build_network(config, 3)
+    network = build_network(config, 3, IMAGES)
     shapes = [v.shape for v in network.trainable_variables if len(v.shape) > 1]
     assert shapes == [(3, 3, 3, 5), (3, 3, 5, 6), (6 * 6 * 6, 7), (7, 3)]
     assert [x.rate for x in network.layers if isinstance(x, keras.layers.Dropout)] == [0.25]
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_swift_is_built_from_the_images():
+    one, again, other = (
+        build_network(CONFIGS["swift"], 3, images) for images in (IMAGES, IMAGES, IMAGES[:2])
+    )
+    stems = [network.get_layer("stem").kernel.numpy() for network in (one, again, other)]
+    np.testing.assert_array_equal(stems[0], stems[1])
+    assert (stems[0] != stems[2]).any()
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS))
 def test_names(name):
-    assert build_network(CONFIGS[name], 2).name == name
+    assert build_network(CONFIGS[name], 2, IMAGES).name == name
 
 
 def test_probabilities_come_out(network, images):
@@ -81,7 +92,7 @@ def test_the_seed_decides_the_weights():
     built = []
     for seed in (1, 1, 2):
         keras.utils.set_random_seed(seed)
-        built.append(build_network(CONFIGS["baseline"], 3).get_weights()[0])
+        built.append(build_network(CONFIGS["baseline"], 3, IMAGES).get_weights()[0])
     np.testing.assert_array_equal(built[0], built[1])
     assert (built[0] != built[2]).any()
 

@@ -14,12 +14,13 @@ from ruamel.yaml import YAML
 pytestmark = pytest.mark.timeout(600)
 
 EPOCHS, STEPS_PER_EPOCH = 2, 11
-TRAINED = ["baseline", "refined", "snapshot"]
+TRAINED = ["baseline", "refined", "snapshot", "swift"]
 COMBINED = ["snapshot_sum", "snapshot_vote"]
 STAGES = {
     "baseline": "train_baseline",
     "refined": "train_variant@refined",
     "snapshot": "train_variant@snapshot",
+    "swift": "train_variant@swift",
     "snapshot_sum": "ensemble@snapshot_sum",
     "snapshot_vote": "ensemble@snapshot_vote",
 }
@@ -34,6 +35,7 @@ def edit(params):
     for section, names in {"variants": TRAINED[1:], "ensembles": COMBINED}.items():
         for name in set(params[section]) - set(names):
             del params[section][name]
+    params["variants"]["swift"]["network"]["width"] = 8
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,7 @@ def test_numbers_file(project):
     for name, model in metrics["models"].items():
         assert model["kind"] == ("single" if name in TRAINED else "ensemble")
         assert model["epochs"] == EPOCHS
-        assert model["parameters"] > 1_000_000
+        assert model["parameters"] > 100_000
         assert model["train_seconds"] > 0
         assert 0 <= model["validation"]["accuracy"] <= 1
         test = model["test"]
@@ -125,6 +127,7 @@ def test_numbers_file(project):
         for extreme in ("best_class", "worst_class"):
             assert set(test[extreme]) == {"id", "name", "accuracy"}
             assert test[extreme]["name"] == str(test[extreme]["id"])
+        assert set(model["test_tta"]) == set(test) - {"tie_rate"}
     for name, method in zip(COMBINED, ("sum", "vote"), strict=True):
         assert metrics["models"][name]["method"] == method
         assert metrics["models"][name]["members"] == 5
@@ -156,7 +159,8 @@ def test_run_of_a_model(project, name):
 
     scores = project.json("reports/metrics.json")["models"][name]
     for key in ("accuracy", "top5_accuracy", "nll", "ece"):
-        assert run.data.metrics[f"test/{key}"] == pytest.approx(scores["test"][key])
+        for part in ("test", "test_tta"):
+            assert run.data.metrics[f"{part}/{key}"] == pytest.approx(scores[part][key])
     assert run.data.metrics["val/best_accuracy"] == scores["validation"]["accuracy"]
 
     files = [file.path for file in project.client.list_artifacts(run.info.run_id, "images")]
@@ -183,14 +187,15 @@ def test_run_of_a_training(project, name):
         expected = [float(row[metric.replace("/", "_")]) for row in history]
         assert project.curve(run.info.run_id, metric) == list(enumerate(expected, start=1))
     rates = project.curve(run.info.run_id, "learning_rate")
-    assert [step for step, _ in rates] == list(range(EPOCHS * STEPS_PER_EPOCH))
-    assert rates[0][1] == pytest.approx(0.001)
-
     params = run.data.params
-    assert params["network.name"] == ("refined" if name == "refined" else "baseline")
-    assert (params["seed"], params["epochs"], params["batch_size"]) == ("42", "2", "128")
-    assert params["schedule.name"] in ("constant", "piecewise", "cosine")
-    assert {"optimizer", "monitor", "precision"} <= set(params)
+    steps = {"128": STEPS_PER_EPOCH, "1024": 2}[params["batch_size"]]
+    assert [step for step, _ in rates] == list(range(EPOCHS * steps))
+    assert rates[0][1] == pytest.approx(0 if name == "swift" else 0.001)
+
+    assert params["network.name"] == (name if name in ("refined", "swift") else "baseline")
+    assert (params["seed"], params["epochs"]) == ("42", "2")
+    assert params["schedule.name"] in ("constant", "piecewise", "cosine", "one_cycle")
+    assert {"optimizer.name", "monitor", "precision"} <= set(params)
     assert {"device", "md5.train_images.npy"} <= set(run.data.tags)
     inputs = run.inputs.dataset_inputs
     assert {data.dataset.name for data in inputs} == {"digits"}
@@ -256,7 +261,9 @@ def test_mistakes_stop_the_first_stage(workspace):
     assert "error: 3 problems in params.yaml:" in output
     assert re.search(r"data\.source = 'mnist': .*'cifar100', 'cifar10' or 'digits'", output)
     assert re.search(r"budget\.epochs = 0: .*greater than or equal to 1", output)
-    assert re.search(r"baseline\.optimizer = 'sgdd': .*'adam', 'adamw' or 'sgd'", output)
+    assert re.search(
+        r"baseline\.optimizer\.name = 'sgdd': allowed are 'adam', 'adamw', 'sgd', 'muon'", output
+    )
 
     assert not [line for line in workspace.changes() if line.startswith("??")]
     assert not partial_files(workspace)

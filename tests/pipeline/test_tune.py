@@ -163,7 +163,7 @@ def test_the_training_has_what_was_found(searched):
     found = Training.model_validate(searched.json("models/tuned/hyperparameters.json"))
     run = searched.runs()[searched.json("models/tuned/result.json")["run_id"]]
     assert run.data.params["network.dropout"] == str(found.network.dropout)
-    assert run.data.params["optimizer"] == found.optimizer
+    assert run.data.params["optimizer.name"] == found.optimizer.name
     assert run.data.params["epochs"] == "1"  # those of the budget, not of the trials
 
 
@@ -217,7 +217,7 @@ def test_a_value_of_ones_own_trains_again_without_a_search(workspace):
     found = Training.model_validate(workspace.json("models/tuned/hyperparameters.json"))
     assert found.network.dropout != 0.45
     assert run.data.params["network.dense_units"] == str(found.network.dense_units)
-    assert run.data.params["optimizer"] == found.optimizer
+    assert run.data.params["optimizer.name"] == found.optimizer.name
 
 
 def test_another_search(workspace):

@@ -1,11 +1,12 @@
 from dataclasses import replace
 
-from fifteen.config import Training
+from fifteen.config import EMA, Lookahead, Training
 from fifteen.data.arrays import Part
 from fifteen.errors import UserError
+from fifteen.networks.registry import build_network
 from fifteen.training import fit
 from fifteen.training.checkpoint import load_variables
-from fifteen.training.fit import STATE, best_file, snapshot_file, steps_per_epoch, train
+from fifteen.training.fit import STATE, best_file, snapshot_file, train
 from fifteen.training.history import best_epoch
 
 import keras
@@ -93,10 +94,10 @@ def kill_in_publish(monkeypatch, after):
 def kill_before_the_state(monkeypatch, after):
     original = fit.save_state
 
-    def save_state(path, model, history):
+    def save_state(path, variables, history):
         if len(history) == after:
             raise Killed
-        original(path, model, history)
+        original(path, variables, history)
 
     monkeypatch.setattr(fit, "save_state", save_state)
     return lambda history: None
@@ -242,25 +243,23 @@ def test_more_snapshots_than_steps(tmp_path, snapshots):
 
 
 @pytest.mark.parametrize(
-    ("images", "batch", "steps"), [(45_000, 128, 352), (40, 8, 5), (41, 8, 6), (3, 128, 1)]
-)
-def test_steps_per_epoch(images, batch, steps):
-    assert steps_per_epoch(images, batch) == steps
-
-
-@pytest.mark.parametrize(
-    ("steps", "snapshots_at", "expected"),
+    ("steps", "snapshots_at", "averaging", "expected"),
     [
-        (352, [], 32),  # 352 = 11 × 32
-        (352, [1056, 2112, 3168, 4224, 5280], 32),
-        (5, [7, 14, 20], 1),
-        (12, [20, 40, 60], 4),
-        (353, [], 1),
-        (90, [], 30),
+        (352, [], None, 32),  # 352 = 11 × 32
+        (352, [1056, 2112, 3168, 4224, 5280], None, 32),
+        (5, [7, 14, 20], None, 1),
+        (12, [20, 40, 60], None, 4),
+        (353, [], None, 1),
+        (90, [], None, 30),
+        (352, [], EMA(name="ema", every=4), 4),
+        (352, [], Lookahead(name="lookahead", every=48), 16),
+        (90, [], EMA(name="ema", every=4), 2),
+        (353, [], Lookahead(name="lookahead"), 1),
+        (12, [20, 40, 60], EMA(name="ema", every=6), 2),
     ],
 )
-def test_steps_per_execution(steps, snapshots_at, expected):
-    assert fit._steps_per_execution(steps, snapshots_at) == expected
+def test_steps_per_execution(steps, snapshots_at, averaging, expected):
+    assert fit._steps_per_execution(steps, snapshots_at, averaging) == expected
 
 
 RATES = np.linspace(0.02, 0.001, 4 * STEPS).astype(np.float32)
@@ -357,3 +356,51 @@ def test_callbacks_come_after_the_epoch_is_committed(tmp_path):
     run(tmp_path, 4, RATES, lambda rows: published.append(len(rows)))
     assert published == [1, 2, 3, 4]
     assert (tmp_path / STATE).exists()
+
+
+EVERYTHING = {
+    "optimizer": "muon",
+    "label_smoothing": 0.2,
+    "augmentation": {"flip": "alternating", "crop": 2, "cutout": 4, "cutmix": 0.5, "mixup": 0.2},
+    "resolution": [[0, 16], [0.5, 32]],
+    "fast_kernels": True,
+}
+
+
+@pytest.mark.parametrize("averaging", ["lookahead", "ema"])
+def test_all_that_is_new_resumes_as_well(tmp_path, averaging):
+    config = Training(
+        network={"name": "swift", "width": 1},
+        batch_size=BATCH,
+        epochs=2,
+        averaging=averaging,
+        **EVERYTHING,
+    )
+
+    def go(work, seed, publish=lambda history: None):
+        keras.utils.set_random_seed(seed)
+        network = build_network(config.network, 3, TRAIN.images)
+        start = network.get_weights()
+        rates = np.full(2 * STEPS, 0.05, np.float32)
+        history = train(network, config, rates, TRAIN, VALIDATION, 7, work, publish, verbose=0)
+        return start, timeless(history)
+
+    def kill(history):
+        raise Killed
+
+    start, expected = go(tmp_path / "whole", 1)
+    with pytest.raises(Killed):
+        go(tmp_path / "work", 1, kill)
+    _, history = go(tmp_path / "work", 2)
+    assert history == expected
+    best = best_file(best_epoch(history, "val_accuracy"))
+    assert same(tmp_path / "work" / STATE, tmp_path / "whole" / STATE)
+    assert same(tmp_path / "work" / best, tmp_path / "whole" / best)
+    # They are the weights of a network that is built anew, in its order.
+    network = build_network(config.network, 3, TRAIN.images)
+    load_variables(tmp_path / "whole" / best, network.weights)
+    assert any((a != b).any() for a, b in zip(network.get_weights(), start, strict=True))
+    found = network.predict(VALIDATION.images, verbose=0)
+    loss = -np.log(found[np.arange(len(found)), VALIDATION.labels]).mean()
+    epoch = int(best.split("_")[1].split(".")[0])
+    assert history[epoch - 1].val_loss == pytest.approx(loss, rel=1e-3)

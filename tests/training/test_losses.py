@@ -1,4 +1,4 @@
-from fifteen.training.losses import cross_entropy
+from fifteen.training.losses import accuracy, cross_entropy
 
 import keras
 import numpy as np
@@ -27,8 +27,10 @@ def test_the_published_formula(smoothing):
 
 
 def test_no_smoothing_is_the_plain_cross_entropy():
-    assert cross_entropy() is keras.losses.sparse_categorical_crossentropy
     found = np.asarray(cross_entropy(0.0)(LABELS, PROBABILITIES))
+    expected = keras.losses.sparse_categorical_crossentropy(LABELS, PROBABILITIES)
+    np.testing.assert_array_equal(found, np.asarray(expected))
+    np.testing.assert_array_equal(np.asarray(cross_entropy()(LABELS, PROBABILITIES)), found)
     np.testing.assert_allclose(found, np.log(2) * np.array([1, 2]), rtol=1e-6)
 
 
@@ -65,3 +67,63 @@ def test_a_network_trained_on_it_learns_the_smoothed_targets():
     network.fit(inputs, labels, batch_size=32, epochs=40, shuffle=False, verbose=0)
     targets = np.full((4, 4), 0.1) + 0.6 * np.eye(4)
     np.testing.assert_allclose(network.predict(inputs[:4], verbose=0), targets, atol=0.01)
+
+
+ONE_HOT = np.eye(4, dtype=np.float32)[LABELS]
+# 3/4 of class 0 and 1/4 of class 3; nothing but class 2
+SHARES = np.array([[0.75, 0, 0, 0.25], [0, 0, 1, 0]], np.float32)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.4])
+def test_one_hot_shares_are_as_good_as_whole_labels(smoothing):
+    loss = cross_entropy(smoothing)
+    found, expected = (np.asarray(loss(y, PROBABILITIES)) for y in (ONE_HOT, LABELS))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("smoothing", "expected"),
+    [
+        (0.0, [0.75 * 1 + 0.25 * 3, 2]),
+        # ε = 0.4: the shares count 0.6, and each class 0.1 more.
+        (0.4, [0.6 * 1.5 + 0.1 * 9, 0.6 * 2 + 0.1 * 9]),
+    ],
+)
+def test_shares_by_hand(smoothing, expected):
+    found = np.asarray(cross_entropy(smoothing)(SHARES, PROBABILITIES))
+    np.testing.assert_allclose(found, np.log(2) * np.array(expected), rtol=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.4])
+def test_the_loss_is_linear_in_the_shares(smoothing):
+    loss = cross_entropy(smoothing)
+    one, other = (np.asarray(loss(np.full(2, c, np.int32), PROBABILITIES)) for c in (1, 3))
+    mixed = np.asarray(loss(np.tile([0, 0.3, 0, 0.7], (2, 1)).astype(np.float32), PROBABILITIES))
+    np.testing.assert_allclose(mixed, 0.3 * one + 0.7 * other, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 1)])
+def test_accuracy_of_whole_labels(shape):
+    found = [
+        np.asarray(accuracy(np.reshape(labels, shape), PROBABILITIES)).ravel().tolist()
+        for labels in ([0, 3], [0, 2], [1, 2])
+    ]
+    assert found == [[1, 1], [1, 0], [0, 0]]
+
+
+def test_accuracy_of_shares_is_that_of_the_largest():
+    assert np.asarray(accuracy(SHARES, PROBABILITIES)).tolist() == [1, 0]
+    assert np.asarray(accuracy(SHARES[:, ::-1], PROBABILITIES)).tolist() == [0, 0]
+    assert np.asarray(accuracy(ONE_HOT, PROBABILITIES)).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.4])
+def test_a_compiled_network_takes_both_kinds_of_labels(smoothing):
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Softmax()])
+    plain = keras.metrics.MeanMetricWrapper(cross_entropy(), "cross_entropy")
+    network.compile(loss=cross_entropy(smoothing), metrics=[accuracy, plain])
+    for labels in (LABELS, ONE_HOT):
+        found = network.evaluate(np.log(PROBABILITIES), labels, verbose=0, return_dict=True)
+        assert found["accuracy"] == 0.5
+        assert found["cross_entropy"] == pytest.approx(1.5 * np.log(2), rel=1e-5)
+        assert found["loss"] == pytest.approx((1.8 if smoothing else 1.5) * np.log(2), rel=1e-5)

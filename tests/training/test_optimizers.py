@@ -1,4 +1,6 @@
-from fifteen.config import Training
+from typing import get_args
+
+from fifteen.config import SGD, Adam, AdamW, Muon, Optimizer
 from fifteen.training.optimizers import build_optimizer
 from fifteen.training.schedules import TabulatedSchedule
 
@@ -7,11 +9,16 @@ import numpy as np
 import pytest
 
 RATES = np.array([0.1, 0.02, 0.3, 0.0, 0.05], np.float32)
+CONFIGS = {kind.__name__.lower(): kind for kind in (Adam, AdamW, SGD, Muon)}
 
 
-def walk(name, gradient=2.0, start=1.0):
+def build(name, **options):
+    return build_optimizer(CONFIGS[name](name=name, **options), TabulatedSchedule(RATES))
+
+
+def walk(name, gradient=2.0, start=1.0, **options):
     """The values of one weight under a constant gradient, one more than there are rates."""
-    optimizer = build_optimizer(name, TabulatedSchedule(RATES))
+    optimizer = build(name, **options)
     weight = keras.Variable([start])
     values = [start]
     for _ in RATES:
@@ -21,16 +28,18 @@ def walk(name, gradient=2.0, start=1.0):
 
 
 def test_params_yaml_can_name_exactly_these():
-    for name in Training.model_fields["optimizer"].annotation.__args__:
-        optimizer = build_optimizer(name, TabulatedSchedule(RATES))
-        assert type(optimizer).__name__.lower() == name
+    union, *_ = get_args(Optimizer)
+    assert set(get_args(union)) == set(CONFIGS.values())
+    for name in CONFIGS:
+        assert type(build(name)).__name__.lower() == name
+    unknown = Adam.model_construct(name="adagrad")
     with pytest.raises(ValueError, match="no optimizer is called 'adagrad'"):
-        build_optimizer("adagrad", TabulatedSchedule(RATES))
+        build_optimizer(unknown, TabulatedSchedule(RATES))
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("name", sorted(CONFIGS))
 def test_the_rate_of_each_step_is_used(name):
-    optimizer = build_optimizer(name, TabulatedSchedule(RATES))
+    optimizer = build(name)
     weight = keras.Variable([1.0])
     for rate in [*RATES, RATES[-1]]:
         assert float(optimizer.learning_rate) == rate
@@ -50,10 +59,27 @@ def test_adamw_by_hand():
     np.testing.assert_allclose(values, expected, atol=1e-5)
 
 
-def test_sgd_by_hand():
-    # Nesterov momentum 0.9: v ← 0.9 v − r g; w ← w + 0.9 v − r g
+@pytest.mark.parametrize(("options", "momentum"), [({}, 0.9), ({"momentum": 0.5}, 0.5)])
+def test_sgd_by_hand(options, momentum):
+    # Nesterov momentum m: v ← m v − r g; w ← w + m v − r g
     velocity, expected = 0.0, [1.0]
     for rate in RATES:
-        velocity = 0.9 * velocity - rate * 2.0
-        expected.append(expected[-1] + 0.9 * velocity - rate * 2.0)
-    np.testing.assert_allclose(walk("sgd"), expected, atol=1e-5)
+        velocity = momentum * velocity - rate * 2.0
+        expected.append(expected[-1] + momentum * velocity - rate * 2.0)
+    np.testing.assert_allclose(walk("sgd", **options), expected, atol=1e-5)
+
+
+def test_sgd_without_momentum_is_plain_descent():
+    np.testing.assert_allclose(np.diff(walk("sgd", momentum=0.0)), -2 * RATES, atol=1e-6)
+
+
+def test_muon_s_options_arrive():
+    options = {
+        "momentum": 0.125,
+        "newton_schulz_steps": 7,
+        "sgd_rate": 3.0,
+        "sgd_momentum": 0.25,
+        "weight_decay_of_dense": 0.0625,
+    }
+    config = build("muon", **options).get_config()
+    assert {key: config[key] for key in options} == options

@@ -2,7 +2,15 @@ import csv
 import math
 from pathlib import Path
 
-from fifteen.config import Constant, Cosine, Piecewise, Triangular, load_params
+from fifteen.config import (
+    Constant,
+    Cosine,
+    Linear,
+    OneCycle,
+    Piecewise,
+    Triangular,
+    load_params,
+)
 from fifteen.training.schedules import (
     TabulatedSchedule,
     learning_rates,
@@ -35,6 +43,7 @@ def per_epoch(rates, epochs):
         Piecewise(name="piecewise", rate=0.1, factors=[[1, 1.0], [3, 0.5]]),
         Triangular(name="triangular", peak=0.1, half_cycle_epochs=2),
         Cosine(name="cosine", peak=0.1, cycles=2),
+        Linear(name="linear", peak=0.1),
     ],
 )
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 1), (1, 7), (5, 1), (5, 7)])
@@ -94,6 +103,74 @@ def test_cosine_is_the_paper_s_equation(epochs, steps, cycles):
     ]
     found = learning_rates(Cosine(name="cosine", peak=0.1, cycles=cycles), epochs, steps)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_linear_by_hand():
+    rates = learning_rates(Linear(name="linear", peak=0.5), 2, 4)
+    np.testing.assert_allclose(rates, 0.5 * np.array([8, 7, 6, 5, 4, 3, 2, 1]) / 8, rtol=1e-6)
+
+
+TOGETHER = {"name": "one_cycle", "peak": 0.8}
+
+
+def test_one_cycle_by_hand():
+    # 8 steps, a quarter of them on the way up: 0 and 1/2 of the peak, then down in sixths.
+    rates = learning_rates(OneCycle(**TOGETHER), 2, 4)
+    expected = 0.8 * np.array([0, 1 / 2, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6])
+    np.testing.assert_allclose(rates, expected, rtol=1e-6)
+    assert (rates.shape, rates.dtype) == ((8,), np.float32)
+
+
+def test_one_cycle_ends_near_its_floor():
+    rates = learning_rates(OneCycle(**TOGETHER, floor=0.25, warmup=0.5), 2, 4)
+    expected = 0.8 * np.array([0, 1 / 4, 2 / 4, 3 / 4, 1, 1 - 3 / 16, 1 - 6 / 16, 1 - 9 / 16])
+    np.testing.assert_allclose(rates, expected, rtol=1e-6)
+
+
+def test_one_cycle_with_a_cosine():
+    # Down over 6 steps: the cosine of 0°, 30°, … 150°.
+    rates = learning_rates(OneCycle(**TOGETHER, anneal="cosine"), 1, 8)
+    half = np.sqrt(3) / 2
+    cosines = np.array([1, half, 1 / 2, 0, -1 / 2, -half])
+    np.testing.assert_allclose(rates[2:], 0.8 * (1 + cosines) / 2, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(rates[:2], [0, 0.4], rtol=1e-6)
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("anneal", ["linear", "cosine"])
+def test_one_cycle_goes_up_to_its_peak_and_never_up_again(anneal, floor):
+    schedule = OneCycle(name="one_cycle", peak=0.3, warmup=0.2, floor=floor, anneal=anneal)
+    rates = learning_rates(schedule, 10, 5)
+    assert rates[10] == rates.max() == np.float32(0.3)
+    assert (np.diff(rates[:11]) > 0).all()
+    assert (np.diff(rates[10:]) <= 0).all()
+    assert rates[10:].min() >= np.float32(floor * 0.3)
+    assert rates[-1] < (floor + 0.03) * 0.3
+
+
+@pytest.mark.parametrize("warmup", [0.001, 0.15, 0.25, 0.9, 0.999])
+def test_one_cycle_stays_between_0_and_the_peak(warmup):
+    rates = learning_rates(OneCycle(**TOGETHER, warmup=warmup), 3, 7)
+    assert rates.shape == (21,)
+    assert rates[0] == 0 <= rates.min()
+    assert rates.max() <= np.float32(0.8)
+
+
+def test_triangular_per_step_by_hand():
+    schedule = Triangular(name="triangular", peak=0.4, half_cycle_epochs=2, per="step")
+    rates = learning_rates(schedule, 5, 2)  # up in 4 steps, down in 4, up again
+    quarters = np.array([0, 1, 2, 3, 4, 3, 2, 1, 0, 1])
+    np.testing.assert_allclose(rates, 0.4 * quarters / 4, rtol=1e-6)
+    assert rates.dtype == np.float32
+
+
+def test_triangular_is_per_epoch_unless_it_is_said_otherwise():
+    both = [
+        learning_rates(Triangular(name="triangular", peak=0.4, half_cycle_epochs=2, **per), 5, 2)
+        for per in ({}, {"per": "epoch"})
+    ]
+    np.testing.assert_array_equal(*both)
+    np.testing.assert_allclose(per_epoch(both[0], 5), [0.4, 0, 0.2, 0.4, 0.2], rtol=1e-6)
 
 
 def test_something_else_is_no_schedule():

@@ -62,9 +62,12 @@ def baseline_values(section: Mapping[str, Any]) -> dict[str, Any]:
         section: a training section, nested as in params.yaml; may be empty.
 
     Returns:
-        Its values; a constant learning rate stands as `schedule.peak` too, the highest there is.
+        Its values; a constant learning rate stands as `schedule.peak` too, the highest there is,
+        and the name of the optimizer as `optimizer`.
     """
     values = _flat(section)
+    if "optimizer.name" in values:
+        values["optimizer"] = values["optimizer.name"]
     if values.get("network.name", values.get("network")) == "baseline":
         values = BASELINE_NETWORK | values
     if "schedule.rate" in values:

@@ -16,14 +16,18 @@ _NONE = "–"
 def results_rows(metrics: Metrics) -> tuple[Row, list[Row]]:
     """The results table as text cells: its header and one row per model, in the order given.
 
-    The superclass column is there when a model has that figure, the original study's when the data
-    set is the one it used.
+    The columns of test-time augmentation and of superclasses are there when a model has that
+    figure, the original study's when the data set is the one it used.
     """
     models = metrics["models"]
     has_superclasses = any("superclass_accuracy" in model["test"] for model in models.values())
     original = original_accuracies(metrics["source"])
 
-    header = ["model", "kind", "test accuracy % (95 % interval)", "top-5 %", "NLL", "ECE"]
+    header = ["model", "kind", "test accuracy % (95 % interval)"]
+    has_views = any("test_tta" in model for model in models.values())
+    if has_views:
+        header.append("with TTA %")
+    header += ["top-5 %", "NLL", "ECE"]
     if has_superclasses:
         header.append("superclass %")
     header += ["epochs", "parameters", "train s", "best class", "worst class"]
@@ -37,6 +41,10 @@ def results_rows(metrics: Metrics) -> tuple[Row, list[Row]]:
             name,
             kind(model),
             accuracy_with_interval(test),
+        ]
+        if has_views:
+            row.append(percent(model["test_tta"]["accuracy"]) if "test_tta" in model else _NONE)
+        row += [
             percent(test["top5_accuracy"]),
             f"{test['nll']:.3f}",
             f"{test['ece']:.3f}",

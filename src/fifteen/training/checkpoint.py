@@ -33,26 +33,20 @@ def load_variables(path: Path, variables: Sequence[keras.Variable]) -> None:
             variable.assign(saved[f"variable_{i}"])
 
 
-def _state(model: keras.Model) -> list[keras.Variable]:
-    """Weights, batch statistics, the states of random generators, and the optimizer's own."""
-    model.optimizer.build(model.trainable_variables)
-    return [*model.variables, *model.optimizer.variables]
-
-
-def save_state(path: Path, model: keras.Model, history: History) -> None:
+def save_state(path: Path, variables: Sequence[keras.Variable], history: History) -> None:
     """Write everything that decides the rest of a training after its last finished epoch."""
     rows = json.dumps([asdict(row) for row in history])
-    save_variables(path, _state(model), history=np.array(rows))
+    save_variables(path, variables, history=np.array(rows))
 
 
-def restore_state(path: Path, model: keras.Model) -> list[Epoch]:
-    """Bring a freshly compiled model to the saved state, if there is one.
+def restore_state(path: Path, variables: Sequence[keras.Variable]) -> list[Epoch]:
+    """Bring `variables` to the saved state, if there is one.
 
     Returns:
         The epochs behind it; none where nothing is saved.
     """
     if not path.exists():
         return []
-    load_variables(path, _state(model))
+    load_variables(path, variables)
     with np.load(path) as saved:
         return [Epoch(**row) for row in json.loads(str(saved["history"]))]

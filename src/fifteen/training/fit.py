@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fifteen.config import Training
+from fifteen.config import Averaging, Training
 from fifteen.data.arrays import Part
 from fifteen.data.pipeline import evaluation_batches, training_batches
 from fifteen.errors import UserError
+from fifteen.training.averaging import WeightAveraging
 from fifteen.training.checkpoint import restore_state, save_state, save_variables
 from fifteen.training.history import Epoch, History, best_epoch, out_of_patience
-from fifteen.training.losses import cross_entropy
+from fifteen.training.kernels import with_fast_kernels
+from fifteen.training.losses import accuracy, cross_entropy
 from fifteen.training.optimizers import build_optimizer
 from fifteen.training.schedules import TabulatedSchedule, snapshot_steps
 
@@ -32,11 +34,6 @@ def snapshot_file(number: int) -> str:
     return f"snapshot_{number}.npz"
 
 
-def steps_per_epoch(images: int, batch_size: int) -> int:
-    """Batches in one pass over the images; the last one may be smaller."""
-    return math.ceil(images / batch_size)
-
-
 class CommitEpochs(keras.callbacks.Callback):
     """After each epoch: keep the best weights, then the state, then tell the world, in that order.
 
@@ -48,11 +45,13 @@ class CommitEpochs(keras.callbacks.Callback):
         self,
         work: Path,
         config: Training,
+        state: Sequence[keras.Variable],
         history: list[Epoch],
         publish: Callable[[History], None],
     ) -> None:
         super().__init__()
-        self.work, self.config, self.history, self.publish = work, config, history, publish
+        self.work, self.config, self.state = work, config, state
+        self.history, self.publish = history, publish
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Start the clock."""
@@ -77,7 +76,7 @@ class CommitEpochs(keras.callbacks.Callback):
         best = self.work / best_file(best_epoch(self.history, self.config.monitor))
         if best.name == best_file(row.epoch):
             save_variables(best, self.model.weights)
-        save_state(self.work / STATE, self.model, self.history)
+        save_state(self.work / STATE, self.state, self.history)
         for beaten in set(self.work.glob(best_file("*"))) - {best}:
             beaten.unlink()
         self.publish(self.history)
@@ -118,7 +117,7 @@ def train(
     out. On the validation images it is always the plain one, comparable between trainings.
 
     Args:
-        network: built but not compiled; ends with the weights of the last epoch.
+        network: built but not compiled; gives the first weights.
         config: what to do, its number of epochs filled in.
         rates: the learning rate of each of the epochs * steps_per_epoch steps, float32.
         training: the images to learn from.
@@ -140,32 +139,39 @@ def train(
     if len(set(at)) < len(at):
         raise UserError(f"{len(rates)} training steps are too few for {len(at)} snapshots")
 
+    if config.fast_kernels:
+        network = with_fast_kernels(network)
     network.compile(
         optimizer=build_optimizer(config.optimizer, TabulatedSchedule(rates)),
         loss=cross_entropy(config.label_smoothing),
-        metrics=["accuracy", keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy")],
-        steps_per_execution=_steps_per_execution(steps, at),
+        metrics=[accuracy, keras.metrics.MeanMetricWrapper(cross_entropy(), "cross_entropy")],
+        steps_per_execution=_steps_per_execution(steps, at, config.averaging),
         jit_compile=False,  # slower than oneDNN's kernels on a CPU
     )
+    network.optimizer.build(network.trainable_variables)
+    state = [*network.variables, *network.optimizer.variables]
+    averages = []
+    if config.averaging:
+        averages = [WeightAveraging(config.averaging, network, len(rates))]
+        state += averages[0].variables
     work.mkdir(parents=True, exist_ok=True)
-    history = restore_state(work / STATE, network)
+    history = restore_state(work / STATE, state)
     done = len(history)
     if done:
         print(f"resuming after epoch {done} of {epochs}", flush=True)
         publish(history)
     if done < epochs and not (done and out_of_patience(history, config.monitor, config.patience)):
         network.fit(
-            training_batches(
-                training, config.batch_size, seed, range(done, epochs), config.augmentation
-            ),
+            training_batches(training, config, seed, done, network.output_shape[-1]),
             validation_data=evaluation_batches(validation),
             initial_epoch=done,
             epochs=epochs,
             steps_per_epoch=steps,
             shuffle=False,  # the pipeline has done it
             callbacks=[
+                *averages,
                 SaveSnapshots(work, at),
-                CommitEpochs(work, config, history, publish),
+                CommitEpochs(work, config, state, history, publish),
                 *callbacks,
             ],
             verbose=(1 if sys.stdout.isatty() else 2) if verbose is None else verbose,
@@ -173,10 +179,11 @@ def train(
     return history
 
 
-def _steps_per_execution(steps: int, snapshots_at: list[int]) -> int:
+def _steps_per_execution(steps: int, snapshots_at: list[int], averaging: Averaging | None) -> int:
     """How many steps, up to 32, run between two returns to Python.
 
-    A whole number of such executions makes an epoch, and each snapshot falls right after one.
+    A whole number of such executions makes an epoch, and each snapshot and each average of the
+    weights falls right after one.
     """
-    whole = math.gcd(steps, *snapshots_at)
+    whole = math.gcd(steps, *snapshots_at, averaging.every if averaging else 0)
     return max(k for k in range(1, 33) if whole % k == 0)

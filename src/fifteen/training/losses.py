@@ -1,4 +1,8 @@
-"""What a training minimises."""
+"""What a training minimises, and how its answers are judged.
+
+Labels are whole numbers (batch,), or where images were mixed shares of the classes
+(batch, classes).
+"""
 
 from collections.abc import Callable
 
@@ -15,17 +19,29 @@ def cross_entropy(label_smoothing: float = 0.0) -> Loss:
     the loss is −(1 − ε) · log p_right − ε · mean over the classes of log p, in nats.
 
     Returns:
-        A function of (batch,) whole labels and (batch, classes) probabilities to (batch,) losses.
+        A function of labels and (batch, classes) probabilities to (batch,) losses.
     """
-    if label_smoothing == 0:
-        return keras.losses.sparse_categorical_crossentropy
 
-    def smoothed(labels: keras.KerasTensor, probabilities: keras.KerasTensor) -> keras.KerasTensor:
-        targets = ops.one_hot(
-            ops.cast(ops.reshape(labels, (-1,)), "int32"), probabilities.shape[-1]
-        )
+    def loss(labels: keras.KerasTensor, probabilities: keras.KerasTensor) -> keras.KerasTensor:
+        shares = _are_shares(labels, probabilities)
+        if label_smoothing == 0 and not shares:
+            return keras.losses.sparse_categorical_crossentropy(labels, probabilities)
+        if not shares:
+            whole = ops.cast(ops.reshape(labels, (-1,)), "int32")
+            labels = ops.one_hot(whole, probabilities.shape[-1])
         return keras.losses.categorical_crossentropy(
-            targets, probabilities, label_smoothing=label_smoothing
+            labels, probabilities, label_smoothing=label_smoothing
         )
 
-    return smoothed
+    return loss
+
+
+def accuracy(labels: keras.KerasTensor, probabilities: keras.KerasTensor) -> keras.KerasTensor:
+    """1 where the most probable class is the right one, or has the largest share; else 0."""
+    if _are_shares(labels, probabilities):
+        return keras.metrics.categorical_accuracy(labels, probabilities)
+    return keras.metrics.sparse_categorical_accuracy(labels, probabilities)
+
+
+def _are_shares(labels: keras.KerasTensor, probabilities: keras.KerasTensor) -> bool:
+    return len(labels.shape) == 2 and labels.shape[-1] == probabilities.shape[-1]

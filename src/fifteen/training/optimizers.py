@@ -1,17 +1,22 @@
 """The optimizers that params.yaml can name."""
 
+from fifteen.config import Optimizer
+from fifteen.training.muon import Muon
 from fifteen.training.schedules import TabulatedSchedule
 
 import keras
 
 
-def build_optimizer(name: str, schedule: TabulatedSchedule) -> keras.optimizers.Optimizer:
-    """Adam, AdamW (decoupled weight decay 0.004) or SGD with Nesterov momentum 0.9."""
-    match name:
+def build_optimizer(config: Optimizer, schedule: TabulatedSchedule) -> keras.optimizers.Optimizer:
+    """The optimizer that `config` describes, at the learning rates of `schedule`."""
+    options = config.model_dump(exclude={"name"})
+    match config.name:
         case "adam":
             return keras.optimizers.Adam(schedule)
         case "adamw":
             return keras.optimizers.AdamW(schedule)
         case "sgd":
-            return keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True)
-    raise ValueError(f"no optimizer is called {name!r}")
+            return keras.optimizers.SGD(schedule, nesterov=True, **options)
+        case "muon":
+            return Muon(schedule, **options)
+    raise ValueError(f"no optimizer is called {config.name!r}")

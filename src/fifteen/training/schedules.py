@@ -7,7 +7,15 @@ array drives the optimizer, is recorded with the run and is drawn in the report.
 from functools import singledispatch
 from pathlib import Path
 
-from fifteen.config import Constant, Cosine, Piecewise, Schedule, Triangular
+from fifteen.config import (
+    Constant,
+    Cosine,
+    Linear,
+    OneCycle,
+    Piecewise,
+    Schedule,
+    Triangular,
+)
 
 import keras
 import numpy as np
@@ -35,15 +43,21 @@ def _piecewise(schedule: Piecewise, epochs: int, steps_per_epoch: int) -> np.nda
 
 @learning_rates.register
 def _triangular(schedule: Triangular, epochs: int, steps_per_epoch: int) -> np.ndarray:
-    """The triangular policy of Smith (2017, arXiv:1506.01186), as the original study set it.
+    """The triangular policy of Smith (2017, arXiv:1506.01186, §3).
 
-    After epoch e (from 0) the rate becomes peak · (1 − x), with x = |e/h − 2c + 1|,
-    c = ⌊1 + e/(2h)⌋ and h the half cycle; the first epoch, before any update, runs at the peak.
+    At time e, in epochs from 0, the rate is peak · (1 − x), with x = |e/h − 2c + 1|,
+    c = ⌊1 + e/(2h)⌋ and h the half cycle. The original study set it after each epoch, so that the
+    first one, before any update, runs at the peak.
     """
     half = schedule.half_cycle_epochs
-    e = np.arange(epochs - 1)
+    if schedule.per == "step":
+        e = np.arange(epochs * steps_per_epoch) / steps_per_epoch
+    else:
+        e = np.arange(epochs - 1)
     cycle = np.floor(1 + e / (2 * half))
     after = schedule.peak * (1 - np.abs(e / half - 2 * cycle + 1))
+    if schedule.per == "step":
+        return after.astype(np.float32)
     per_epoch = np.concatenate([[schedule.peak], after])
     return np.repeat(per_epoch.astype(np.float32), steps_per_epoch)
 
@@ -58,6 +72,28 @@ def _cosine(schedule: Cosine, epochs: int, steps_per_epoch: int) -> np.ndarray:
     length = -(-total // schedule.cycles)
     phase = np.arange(total) % length / length
     return (schedule.peak / 2 * (np.cos(np.pi * phase) + 1)).astype(np.float32)
+
+
+@learning_rates.register
+def _linear(schedule: Linear, epochs: int, steps_per_epoch: int) -> np.ndarray:
+    share = np.linspace(0, 1, epochs * steps_per_epoch, endpoint=False)
+    return (schedule.peak * (1 - share)).astype(np.float32)
+
+
+@learning_rates.register
+def _one_cycle(schedule: OneCycle, epochs: int, steps_per_epoch: int) -> np.ndarray:
+    """One cycle (Smith and Topin 2018, arXiv:1708.07120), the rate alone, by shares s of the steps.
+
+    Up: peak · s/w, with w the warm-up. Down, with r = (s − w)/(1 − w) and the floor f:
+    peak · (f + (1 − f) · (1 − r)), or with (1 + cos πr)/2 in place of 1 − r.
+    """
+    s = np.linspace(0, 1, epochs * steps_per_epoch, endpoint=False)
+    r = np.clip((s - schedule.warmup) / (1 - schedule.warmup), 0, 1)
+    down = 1 - r if schedule.anneal == "linear" else (1 + np.cos(np.pi * r)) / 2
+    factor = np.where(
+        s < schedule.warmup, s / schedule.warmup, schedule.floor + (1 - schedule.floor) * down
+    )
+    return (schedule.peak * factor).astype(np.float32)
 
 
 class TabulatedSchedule(keras.optimizers.schedules.LearningRateSchedule):

@@ -10,11 +10,12 @@ from typing import Any
 from fifteen import tracking
 from fifteen.config import Training, Tune
 from fifteen.data.arrays import Classes, Part
+from fifteen.data.pipeline import steps_per_epoch
 from fifteen.errors import UserError
 from fifteen.files import read_json, write_json
 from fifteen.networks.registry import build_network
 from fifteen.search_space import with_values
-from fifteen.training.fit import steps_per_epoch, train
+from fifteen.training.fit import train
 from fifteen.training.history import History
 from fifteen.training.schedules import learning_rates
 from fifteen.tuning.oracle import own_values
@@ -194,7 +195,7 @@ class Trials:
         keras.config.set_dtype_policy(self.precision)
         keras.utils.set_random_seed(self.tune.seed)
         history = train(
-            build_network(config.network, len(self.classes.names)),
+            build_network(config.network, len(self.classes.names), self.training.images),
             config,
             rates[: config.epochs * steps],
             self.training,

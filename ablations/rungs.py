@@ -1,0 +1,223 @@
+"""The rungs of ablations/params.yaml: what is trained, for which question, with which seeds."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+from fifteen.config import Epochs, Name, Params, Strict, Training
+from fifteen.errors import UserError
+
+from pydantic import Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+FOLDER = Path("ablations")
+FILE = FOLDER / "params.yaml"
+
+Section = dict[str, Any]
+Seeds = list[Annotated[int, Field(ge=0, lt=2**31)]]
+
+
+class Step(Strict):
+    """One change, in words and as part of a training section."""
+
+    what: Annotated[str, Field(min_length=1)]
+    change: dict[str, Any]
+
+
+class More(Strict):
+    """Rungs with seeds beyond those of all."""
+
+    rungs: list[Name]
+    seeds: Seeds
+
+
+class AllSeeds(Strict):
+    """Which seeds a rung is trained with."""
+
+    ladder: Seeds
+    leave_one_out: Seeds
+    more: More
+
+
+class Ablations(Strict):
+    """The whole of ablations/params.yaml."""
+
+    reference: Name
+    seeds: AllSeeds
+    ladder: Annotated[dict[Name, Step], Field(min_length=1)]
+    leave_one_out: dict[Name, Step]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One training that is measured.
+
+    Attributes:
+        name: unlike that of any other rung.
+        part: whether it adds to the rung before it, or leaves something of the reference out.
+        what: its change in words.
+        training: all of it, its number of epochs filled in.
+        section: the same as said: without the keys that have their defaults.
+        seeds: those it is trained with.
+    """
+
+    name: str
+    part: Literal["ladder", "leave_one_out"]
+    what: str
+    training: Training
+    section: Section
+    seeds: tuple[int, ...]
+
+
+def changed(section: Mapping[str, Any], change: Mapping[str, Any]) -> Section:
+    """`section` with the values of `change` in their places; None takes a key out.
+
+    As in `fifteen.search_space.merge`, a section with another `name` replaces the one there.
+    """
+    result = dict(section) if change.get("name") in (None, section.get("name")) else {}
+    for key, value in change.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping):
+            below = result.get(key)
+            result[key] = changed(below if isinstance(below, Mapping) else {}, value)
+        else:
+            result[key] = value
+    return result
+
+
+def walk(start: Mapping[str, Any], changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Section]:
+    """The section after each change, by its name: every one on top of those before."""
+    sections, section = {}, dict(start)
+    for name, change in changes.items():
+        section = sections[name] = changed(section, change)
+    return sections
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values under dotted keys."""
+    found = {}
+    for key, value in values.items():
+        inner = isinstance(value, Mapping)
+        found |= flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return found
+
+
+def differences(a: Training, b: Training) -> list[str]:
+    """The dotted keys that two trainings have not in common or not the same."""
+    ours, theirs = flat(a.model_dump()), flat(b.model_dump())
+    absent = object()
+    keys = dict.fromkeys([*ours, *theirs])
+    return [key for key in keys if ours.get(key, absent) != theirs.get(key, absent)]
+
+
+def read_ablations(path: Path = FILE) -> Ablations:
+    """Read and check ablations/params.yaml.
+
+    Raises:
+        UserError: it is missing, is not YAML, or something in it is impossible.
+    """
+    try:
+        found = Ablations.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run from the repository's root") from None
+    except YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from None
+    except ValidationError as error:
+        raise UserError(_problems(f"{path}", error)) from None
+    twice = set(found.ladder) & set(found.leave_one_out)
+    if twice:
+        raise UserError(f"{path}: {sorted(twice)} are in `ladder` and in `leave_one_out`")
+    unknown = set(found.seeds.more.rungs) - set(found.ladder) - set(found.leave_one_out)
+    if unknown:
+        raise UserError(f"{path}: seeds.more.rungs names {sorted(unknown)}, which are no rungs")
+    return found
+
+
+def all_rungs(ablations: Ablations, params: Params) -> list[Rung]:
+    """The rungs of the walk in its order, then those that leave something out.
+
+    Raises:
+        UserError: one is no possible training, is over the budget, or changes nothing.
+    """
+    reference = params.training(ablations.reference)
+    trainings = {"baseline": params.baseline, **params.variants}
+    base = trainings[ablations.reference].model_dump(exclude_unset=True)
+    start = params.baseline.model_dump(exclude_unset=True)
+    steps = {"ladder": ablations.ladder, "leave_one_out": ablations.leave_one_out}
+    sections = {
+        "ladder": walk(start, {name: step.change for name, step in ablations.ladder.items()}),
+        "leave_one_out": {
+            name: changed(base, step.change) for name, step in ablations.leave_one_out.items()
+        },
+    }
+    seeds = {"ladder": ablations.seeds.ladder, "leave_one_out": ablations.seeds.leave_one_out}
+    more = ablations.seeds.more
+    rungs = []
+    for part, of_part in sections.items():
+        before = None if part == "ladder" else reference
+        for name, section in of_part.items():
+            said = _checked(f"{part}.{name}", section, params.budget.epochs)
+            training = with_epochs(said, params.budget.epochs)
+            if before is not None and not differences(before, training):
+                raise UserError(f"{FILE}: {part}.{name} changes nothing")
+            before = training if part == "ladder" else reference
+            own = dict.fromkeys([*seeds[part], *(more.seeds if name in more.rungs else ())])
+            what, section = steps[part][name].what, said.model_dump(exclude_unset=True)
+            rungs.append(Rung(name, part, what, training, section, tuple(own)))
+    return rungs
+
+
+def reference_rung(rungs: list[Rung], reference: Training, name: str) -> Rung:
+    """The rung of the walk that is the variant `reference`, called `name`.
+
+    Raises:
+        UserError: the walk does not pass through it.
+    """
+    ladder = [rung for rung in rungs if rung.part == "ladder"]
+    closest = min(ladder, key=lambda rung: len(differences(rung.training, reference)))
+    apart = differences(closest.training, reference)
+    if apart:
+        raise UserError(
+            f"{FILE}: no rung of `ladder` comes out as variants.{name} of params.yaml; the closest,"
+            f" {closest.name}, differs in {', '.join(apart)}"
+        )
+    return closest
+
+
+def result_file(rung: str, seed: int) -> Path:
+    """Where the measurement of a rung with a seed is."""
+    return FOLDER / "results" / f"{rung}-{seed}.json"
+
+
+def training_file(rung: str) -> Path:
+    """Where the complete training of a rung is."""
+    return FOLDER / "trainings" / f"{rung}.json"
+
+
+def with_epochs(training: Training, budget: Epochs) -> Training:
+    """`training` with its number of epochs filled in."""
+    return training.model_copy(update={"epochs": training.epochs or budget})
+
+
+def _checked(where: str, section: Section, budget: int) -> Training:
+    try:
+        training = Training.model_validate(section)
+    except ValidationError as error:
+        raise UserError(_problems(f"{FILE}, {where}", error)) from None
+    if training.epochs and training.epochs > budget:
+        raise UserError(f"{FILE}: {where} has {training.epochs} epochs, over the budget {budget}")
+    return training
+
+
+def _problems(where: str, error: ValidationError) -> str:
+    lines = [
+        f"  {'.'.join(map(str, details['loc']))} = {details['input']!r}: {details['msg']}"
+        for details in error.errors()
+    ]
+    return "\n".join([f"{where}:", *lines])

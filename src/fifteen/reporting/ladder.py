@@ -1,0 +1,330 @@
+"""What each of many changes is worth: from measurements with several seeds to table and figure.
+
+The spread between seeds is estimated from all rungs together. Two or three seeds say next to
+nothing on the spread of one rung (with two, a gain of nothing is larger than twice a standard
+error of its own in 3 of 10 cases), while the rungs together have some twenty degrees of freedom.
+This takes the spread to be about the same on every rung.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import sqrt
+from statistics import fmean
+from typing import Any, Literal
+
+from fifteen.reporting.style import GREY, PALETTE, figure_style, new_figure, show_grid
+from fifteen.reporting.tables import percent, signed_points
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+Part = Literal["ladder", "leave_one_out"]
+
+_NONE = "–"
+_COLOURS = {"better": PALETTE[1], "worse": PALETTE[2], "unsure": "#b9b9b9"}
+_WORDS = {
+    "better": "better",
+    "worse": "worse",
+    "unsure": "not told from noise, or one seed",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A rung and what its trainings came to.
+
+    Attributes:
+        name: of the rung.
+        part: whether it adds to the rung before it or leaves something of the reference out.
+        what: its change in words.
+        results: by seed, at least one; each with `val_accuracy` and `last_val_accuracy` (0 to 1),
+            `seconds`, `parameters`, `commit` and `modified`.
+    """
+
+    name: str
+    part: Part
+    what: str
+    results: Mapping[int, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table; accuracies and their differences are shares of 1.
+
+    Attributes:
+        rung: its name.
+        part: as in `Measured`.
+        what: its change in words.
+        seeds: those it was measured with.
+        accuracy: mean validation accuracy of the best epochs.
+        error: the standard error of that; None where the spread is unknown.
+        last_accuracy: mean validation accuracy after the last epoch.
+        against: the rung that it is compared with, or None.
+        gain: mean difference from that rung over the seeds that both have, or None.
+        gain_error: the standard error of that; None for a single seed.
+        seconds: mean time of a training.
+        parameters: of the network.
+        commits: those it was measured with; one that had been changed ends in +.
+    """
+
+    rung: str
+    part: Part
+    what: str
+    seeds: tuple[int, ...]
+    accuracy: float
+    error: float | None
+    last_accuracy: float
+    against: str | None
+    gain: float | None
+    gain_error: float | None
+    seconds: float
+    parameters: int
+    commits: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Literal["better", "worse", "unsure"]:
+        """`unsure` unless the gain is larger than twice its standard error."""
+        if self.gain is None or self.gain_error is None or abs(self.gain) <= 2 * self.gain_error:
+            return "unsure"
+        return "better" if self.gain > 0 else "worse"
+
+
+def pooled_deviation(groups: Iterable[Sequence[float]]) -> float | None:
+    """The standard deviation within groups, each around its own mean.
+
+    √(Σ over groups Σ (x − mean)² / Σ (n − 1)), for groups that differ in their means alone.
+
+    Returns:
+        It, or None where no group has two values.
+    """
+    squares, freedom = 0.0, 0
+    for group in groups:
+        mean = fmean(group)
+        squares += sum((value - mean) ** 2 for value in group)
+        freedom += len(group) - 1
+    return sqrt(squares / freedom) if freedom else None
+
+
+def ladder_rows(measured: Sequence[Measured], reference: str) -> list[Row]:
+    """The table: the walk in its order, each rung against the one before, then what is left out.
+
+    Args:
+        measured: the rungs of both parts, in their order.
+        reference: the name of the rung that those of `leave_one_out` are compared with; where it
+            is not among the measured ones they have no gain.
+    """
+    by_name = {rung.name: rung for rung in measured}
+    walk = [rung for rung in measured if rung.part == "ladder"]
+    against = {rung.name: before for before, rung in pairwise(walk)}
+    if reference in by_name:
+        left_out = [rung.name for rung in measured if rung.part == "leave_one_out"]
+        against |= dict.fromkeys(left_out, by_name[reference])
+    gains = {rung.name: _paired(rung, against.get(rung.name)) for rung in measured}
+    spread = pooled_deviation(_accuracies(rung) for rung in measured)
+    spread_of_gains = pooled_deviation(gain for gain in gains.values() if gain)
+    return [
+        Row(
+            rung=rung.name,
+            part=rung.part,
+            what=rung.what,
+            seeds=tuple(sorted(rung.results)),
+            accuracy=fmean(_accuracies(rung)),
+            error=_standard_error(spread, len(rung.results)),
+            last_accuracy=fmean(r["last_val_accuracy"] for r in rung.results.values()),
+            against=against[rung.name].name if gains[rung.name] else None,
+            gain=fmean(gains[rung.name]) if gains[rung.name] else None,
+            gain_error=_standard_error(spread_of_gains, len(gains[rung.name])),
+            seconds=fmean(r["seconds"] for r in rung.results.values()),
+            parameters=next(iter(rung.results.values()))["parameters"],
+            commits=tuple(dict.fromkeys(_commit(r) for r in rung.results.values())),
+        )
+        for rung in measured
+    ]
+
+
+def ladder_csv(rows: Sequence[Row]) -> str:
+    """The table for machines: shares of 1 and seconds, empty where something is unknown."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    columns = ["part", "rung", "what", "against", "gain", "gain_error", "verdict", "accuracy"]
+    columns += ["error", "last_accuracy", "seconds", "parameters", "seeds", "commits"]
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_csv_cell(getattr(row, column)) for column in columns])
+    return file.getvalue()
+
+
+def ladder_markdown(rows: Sequence[Row]) -> str:
+    """Both parts as Markdown tables, with a note on what the numbers rest on."""
+    walk, left_out = _parts(rows)
+    sections = []
+    if walk:
+        sections.append(_table("change, on top of the one before", "gain, pp", walk))
+    if left_out:
+        reference = next((row.against for row in left_out if row.against), "the reference")
+        sections.append(_table(f"in place of what {reference} has", "change, pp", left_out))
+    return "\n\n".join([*sections, _note(rows)]) + "\n"
+
+
+@figure_style()
+def ladder_figure(rows: Sequence[Row]) -> Figure:
+    """The walk above, what is left out below, coloured by what can be told from noise.
+
+    Above, a bar goes from the accuracy of one rung to that of the next, and the dot, with two
+    standard errors to either side, is the rung. Below, bars are differences from the reference,
+    again with two standard errors.
+
+    Args:
+        rows: of one part or both, at least one.
+    """
+    walk, left_out = _parts(rows)
+    parts = [part for part in (walk, left_out) if part]
+    heights = [1.6 + len(part) for part in parts]
+    figure = new_figure(8.4, 0.5 + 0.25 * sum(heights))
+    panels = figure.subplots(len(parts), 1, height_ratios=heights, squeeze=False)[:, 0]
+    panels = dict(zip([part[0].part for part in parts], panels, strict=True))
+    if walk:
+        _draw_walk(panels["ladder"], walk)
+    if left_out:
+        _draw_left_out(panels["leave_one_out"], left_out)
+    present = [verdict for verdict in _COLOURS if any(row.verdict == verdict for row in rows)]
+    keys = [Patch(color=_COLOURS[verdict], label=_WORDS[verdict]) for verdict in present]
+    whisker = Line2D([], [], color="#222222", linewidth=1, label="two standard errors")
+    figure.legend(handles=[*keys, whisker], loc="outside upper left", ncols=len(keys) + 1)
+    return figure
+
+
+def _draw_walk(axes: Axes, rows: Sequence[Row]) -> None:
+    for y, row in enumerate(rows):
+        accuracy = 100 * row.accuracy
+        if y:
+            before = 100 * rows[y - 1].accuracy
+            axes.barh(y, accuracy - before, left=before, height=0.62, color=_COLOURS[row.verdict])
+            axes.plot([before, before], [y - 1, y], color=GREY, linewidth=0.6)
+        axes.plot(accuracy, y, "o", color="#222222", markersize=3.5)
+        _whisker(axes, accuracy, y, row.error)
+        _beside(axes, y, percent(row.accuracy), _gain_text(row), f"{row.seconds:.0f} s")
+    _finish(axes, rows, ("%", "gain, pp", "time"))
+    axes.set_xlabel("validation accuracy (%)")
+    axes.set_title("One change after the other", loc="left")
+
+
+def _draw_left_out(axes: Axes, rows: Sequence[Row]) -> None:
+    axes.axvline(0, color="#222222", linewidth=0.8)
+    for y, row in enumerate(rows):
+        if row.gain is not None:
+            axes.barh(y, 100 * row.gain, height=0.62, color=_COLOURS[row.verdict])
+            _whisker(axes, 100 * row.gain, y, row.gain_error)
+        _beside(axes, y, percent(row.accuracy), _gain_text(row), f"{row.seconds:.0f} s")
+    reference = next((row.against for row in rows if row.against), "the reference")
+    _finish(axes, rows, ("%", "change, pp", "time"))
+    axes.set_xlabel(f"validation accuracy minus that of {reference} (pp)", parse_math=False)
+    axes.set_title(f"One thing of {reference} left out or replaced", loc="left", parse_math=False)
+
+
+def _whisker(axes: Axes, x: float, y: float, error: float | None) -> None:
+    if error is not None:
+        axes.plot([x - 200 * error, x + 200 * error], [y, y], color="#222222", linewidth=1)
+
+
+# Right of the axes, as shares of their width: accuracy, gain with its error, seconds.
+_COLUMNS = (1.09, 1.27, 1.36)
+
+
+def _beside(axes: Axes, y: float, *texts: str) -> None:
+    for x, text in zip(_COLUMNS, texts, strict=True):
+        place = axes.get_yaxis_transform()
+        axes.text(x, y, text, ha="right", va="center", fontsize=7.5, transform=place)
+
+
+def _finish(axes: Axes, rows: Sequence[Row], heads: tuple[str, str, str]) -> None:
+    axes.set_yticks(range(len(rows)), [row.what for row in rows], parse_math=False)
+    axes.tick_params(axis="y", length=0)
+    _beside(axes, -1, *heads)
+    axes.set_ylim(len(rows) - 0.5, -0.6)
+    axes.margins(x=0.04)
+    show_grid(axes, "x")
+
+
+def _paired(rung: Measured, other: Measured | None) -> list[float]:
+    """The differences from another rung, of the seeds that both have."""
+    if other is None:
+        return []
+    common = sorted(set(rung.results) & set(other.results))
+    return [rung.results[s]["val_accuracy"] - other.results[s]["val_accuracy"] for s in common]
+
+
+def _accuracies(rung: Measured) -> list[float]:
+    return [result["val_accuracy"] for result in rung.results.values()]
+
+
+def _standard_error(spread: float | None, count: int) -> float | None:
+    """Of a mean of `count` values; unknown for a single one, whose own spread nothing shows."""
+    return None if spread is None or count < 2 else spread / sqrt(count)
+
+
+def _commit(result: Mapping[str, Any]) -> str:
+    return (result["commit"] or "unknown")[:8] + ("+" if result["modified"] else "")
+
+
+def _parts(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    return (
+        [row for row in rows if row.part == "ladder"],
+        [row for row in rows if row.part == "leave_one_out"],
+    )
+
+
+def _csv_cell(value: Any) -> str:  # noqa: ANN401 - of any column
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "" if value is None else str(value)
+
+
+def _gain_text(row: Row) -> str:
+    """`+1.20 ± 0.31`; in brackets where it may be noise, with a dash for an unknown error."""
+    if row.gain is None:
+        return _NONE
+    if row.gain_error is None:
+        return f"{signed_points(row.gain)} ± {_NONE}"
+    text = f"{signed_points(row.gain)} ± {percent(row.gain_error)}"
+    return f"({text})" if row.verdict == "unsure" else text
+
+
+def _table(what: str, gain: str, rows: Sequence[Row]) -> str:
+    lines = [
+        ["rung", what, gain, "validation accuracy %", "after the last epoch %", "s", "seeds"],
+        [":--", ":--", "--:", "--:", "--:", "--:", ":--"],
+    ]
+    for row in rows:
+        error = _NONE if row.error is None else percent(row.error)
+        lines.append(
+            [
+                row.rung,
+                row.what.replace("|", "\\|"),
+                _gain_text(row),
+                f"{percent(row.accuracy)} ± {error}",
+                percent(row.last_accuracy),
+                f"{row.seconds:.0f}",
+                ", ".join(map(str, row.seeds)),
+            ]
+        )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _note(rows: Sequence[Row]) -> str:
+    commits = list(dict.fromkeys(commit for row in rows for commit in row.commits))
+    changed = " (+: with changes)" if any(commit.endswith("+") for commit in commits) else ""
+    return (
+        "Means over seeds of the best epoch's validation accuracy; gains are paired over the seeds "
+        "that both rungs have. ± is one standard error, from the spread between seeds of all rungs "
+        f"together; {_NONE}: one seed alone. In brackets: smaller than twice its error, not told "
+        "from noise. All rungs are judged by the same validation images, and the errors do not say "
+        f"how others would judge. Commits: {', '.join(commits)}{changed}."
+    )

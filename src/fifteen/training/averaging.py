@@ -1,0 +1,71 @@
+"""Averages of the weights along a training, the statistics of batch normalisation included."""
+
+from fifteen.config import EMA, Lookahead
+
+import keras
+from keras import ops
+
+
+class WeightAveraging(keras.callbacks.Callback):
+    """Keeps slow weights beside the fast ones that the optimizer changes.
+
+    Every k steps, at step t of T, slow ← d·slow + (1 − d)·fast. With
+
+    - `lookahead` (Zhang et al. 2019, arXiv:1907.08610) the fast weights then go on from the slow
+      ones. As in Jordan (2024, arXiv:2404.00498, §3.4) the average gets slower, d = decayᵏ·(t/T)ᵖ,
+      and the training ends with the slow weights.
+    - `ema`, an exponential moving average (Polyak and Juditsky 1992), d = decayᵏ, the fast weights
+      are left alone. From the validation after an epoch to the next epoch the model holds the slow
+      ones.
+
+    Attributes:
+        variables: what a resumed training needs beside the model's own variables.
+    """
+
+    def __init__(self, config: Lookahead | EMA, model: keras.Model, total_steps: int) -> None:
+        """Begin with the weights of `model` for a training of `total_steps` steps."""
+        super().__init__()
+        self.config, self.total_steps = config, total_steps
+        self.fast = [v for v in model.variables if keras.backend.is_float_dtype(v.dtype)]
+        self.slow = [keras.Variable(v, dtype=v.dtype, trainable=False) for v in self.fast]
+        self.swapped = keras.Variable(False, dtype="bool", trainable=False)
+        self.variables = [*self.slow, self.swapped]
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Go on with the fast weights."""
+        if bool(ops.convert_to_numpy(self.swapped)):
+            self._swap()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Average, if that is due now."""
+        step = int(self.model.optimizer.iterations)
+        lookahead = self.config.name == "lookahead"
+        if lookahead and step == self.total_steps:
+            self._assign(self.fast, self.slow)
+        elif step % self.config.every == 0:
+            decay = self.config.decay**self.config.every
+            if lookahead:
+                decay *= (step / self.total_steps) ** self.config.power
+            averages = [
+                decay * slow + (1 - decay) * fast
+                for slow, fast in zip(self.slow, self.fast, strict=True)
+            ]
+            self._assign(self.slow, averages)
+            if lookahead:
+                self._assign(self.fast, averages)
+
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Judge the slow weights; after `lookahead` the fast ones are as good."""
+        if self.config.name == "ema":
+            self._swap()
+
+    def _swap(self) -> None:
+        fast = [ops.copy(v) for v in self.fast]
+        self._assign(self.fast, self.slow)
+        self._assign(self.slow, fast)
+        self.swapped.assign(ops.logical_not(self.swapped))
+
+    @staticmethod
+    def _assign(variables: list[keras.Variable], values: list[keras.KerasTensor]) -> None:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)

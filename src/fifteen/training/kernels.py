@@ -1,0 +1,78 @@
+"""Faster ways to compute two layers of Keras, for training alone."""
+
+import keras
+import tensorflow as tf
+from keras import layers, ops
+
+TINY = 4  # side of the largest feature maps that are tiled, in pixels
+TILES = 8  # images in each row and each column of a canvas
+
+
+class FusedBatchNormalization(layers.BatchNormalization):
+    """Keras's layer for images, in training by the one kernel TensorFlow has for it.
+
+    Keras computes it operation by operation, each a walk through the memory, which is a fifth of a
+    training on a CPU. The moving variance is that of the unbiased estimate.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
+        """Normalise (batch, height, width, channels)."""
+        if not training:
+            return super().call(inputs, training, mask)
+        channels = inputs.shape[-1]
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs,
+            tf.ones(channels) if self.gamma is None else self.gamma.value,
+            tf.zeros(channels) if self.beta is None else self.beta.value,
+            epsilon=self.epsilon,
+        )
+        for moving, of_batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + of_batch * (1 - self.momentum))
+        return outputs
+
+
+class TiledConv2D(layers.Conv2D):
+    """Keras's layer with "same" padding, for maps of a few pixels with many channels.
+
+    TILES² images are laid out on one canvas, with zeros between them, and convolved at once: oneDNN
+    needs a third of the time for that, though a canvas is almost twice as large.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Convolve (batch, height, width, channels)."""
+        batch, height, width, channels = ops.shape(inputs)
+        gap = self.kernel_size[0] // 2
+        rows, columns = height + gap, width + gap
+        inputs = ops.pad(inputs, ((0, -batch % TILES**2), (0, gap), (0, gap), (0, 0)))
+        canvas = ops.reshape(inputs, (-1, TILES, TILES, rows, columns, channels))
+        canvas = ops.transpose(canvas, (0, 1, 3, 2, 4, 5))
+        canvas = ops.reshape(canvas, (-1, TILES * rows, TILES * columns, channels))
+        outputs = super().call(canvas)
+        outputs = ops.reshape(outputs, (-1, TILES, rows, TILES, columns, self.filters))
+        outputs = ops.transpose(outputs, (0, 1, 3, 2, 4, 5))
+        outputs = ops.reshape(outputs, (-1, rows, columns, self.filters))
+        return outputs[:batch, :height, :width]
+
+
+def with_fast_kernels(network: keras.Model) -> keras.Model:
+    """A copy of `network`, for images of at most 32×32, that trains faster.
+
+    The copy has the same weights in the same order, as variables of its own, and computes the same
+    up to rounding.
+    """
+    at_full_size = keras.models.clone_model(network, keras.Input((32, 32, 3)))
+
+    def fast(layer: layers.Layer) -> layers.Layer:
+        kind, config = type(layer), layer.get_config()
+        shape = at_full_size.get_layer(layer.name).output.shape
+        if kind is layers.BatchNormalization and len(shape) == 4:
+            kind = FusedBatchNormalization
+        elif kind is layers.Conv2D and config["kernel_size"] == (3, 3) and shape[1] <= TINY:
+            kind = TiledConv2D
+        return kind.from_config(config)
+
+    copy = keras.models.clone_model(network, clone_function=fast)
+    copy.set_weights(network.get_weights())
+    for ours, theirs in zip(copy.variables, network.variables, strict=True):
+        ours.trainable = theirs.trainable
+    return copy

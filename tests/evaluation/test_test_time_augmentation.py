@@ -1,0 +1,63 @@
+from fifteen.evaluation.test_time_augmentation import VIEWS, predict_views
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3), dtype=np.uint8)
+
+
+def test_the_views_by_hand():
+    image = np.arange(9, dtype=np.uint8).reshape(1, 3, 3, 1)
+    seen = []
+
+    def predict(views):
+        seen.append(views[0, :, :, 0].tolist())
+        return np.zeros((1, 2))
+
+    predict_views(predict, image)
+    straight = [
+        [[0, 1, 2], [3, 4, 5], [6, 7, 8]],
+        [[4, 5, 4], [7, 8, 7], [4, 5, 4]],  # the content moved up and left by one pixel
+        [[4, 3, 4], [1, 0, 1], [4, 3, 4]],  # and down and right
+    ]
+    mirrored = [[row[::-1] for row in view] for view in straight]
+    assert sorted(seen) == sorted([*straight, *mirrored])
+    assert len(seen) == VIEWS
+
+
+def test_half_of_the_weight_is_on_the_image_and_its_mirror_image(images):
+    order = iter([1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    found = predict_views(lambda views: np.full((len(views), 1), next(order)), images)
+    weights = []
+    for position in range(VIEWS):
+        answers = iter([float(view == position) for view in range(VIEWS)])
+        weights.append(
+            predict_views(lambda views, a=answers: np.full((1, 1), next(a)), images)[0, 0]
+        )
+    assert sorted(weights) == [0.125, 0.125, 0.125, 0.125, 0.25, 0.25]
+    assert found.shape == (5, 1)
+
+
+def test_a_model_that_sees_only_the_mean_is_not_fooled(images):
+    constant = np.full_like(images, 7)
+
+    def predict(views):
+        share = views.reshape(len(views), -1).mean(axis=1) / 255
+        return np.stack([share, 1 - share], axis=1)
+
+    np.testing.assert_allclose(predict_views(predict, constant), predict(constant))
+
+
+def test_probabilities_stay_probabilities(images):
+    def predict(views):
+        shares = np.exp(views[:, 0, 0].astype(np.float32) / 100)
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    found = predict_views(predict, images)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)
+    # mirroring the images changes nothing
+    np.testing.assert_allclose(predict_views(predict, images[:, :, ::-1]), found, rtol=1e-5)

@@ -1,0 +1,367 @@
+import subprocess
+import sys
+
+from fifteen.config import Training
+from fifteen.networks import swift as module
+from fifteen.networks.swift import identity_kernel, standardization, swift, whitening_kernel
+
+import keras
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+SETTINGS = {
+    "width": 4,
+    "activation": "silu",
+    "whitening": True,
+    "identity_init": True,
+    "residual": True,
+    "logit_scale": 0.14,
+}
+
+
+def smooth_images(number, size=32, seed=0):
+    """Noise over random gradients and colours, so that neighbours are correlated as in photos."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:size, :size][..., np.newaxis] / size
+    slopes = rng.uniform(-80, 80, (2, number, 1, 1, 3))
+    found = rng.uniform(60, 200, (number, 1, 1, 3)) + slopes[0] * rows + slopes[1] * columns
+    return np.clip(found + rng.normal(0, 20, found.shape), 0, 255).astype(np.uint8)
+
+
+IMAGES = smooth_images(60)
+SMALLEST = 9  # the stem makes 8 of it, and the groups 4, 2 and 1
+
+
+def build(classes=5, images=IMAGES, seed=0, **changes):
+    keras.utils.set_random_seed(seed)
+    return swift(classes, images, **SETTINGS | changes)
+
+
+def within(network, layer):
+    """A model from images to what comes out of a layer."""
+    return keras.Model(network.input, layer.output)
+
+
+def convolutions(network):
+    """The nine convolutions after the stem, in order."""
+    found = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert found[0].name == "stem"
+    return found[1:]
+
+
+@pytest.fixture
+def bfloat16():
+    kept = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy(kept)
+
+
+def parameters_by_hand(classes, filters, hidden):
+    total, before = 2 * 2 * 3 * 24 + 24, 24
+    kernels = [(3, 1, 1), (3, 3, 1), (2, 3, 3)]
+    for (a, b, c), width, middle in zip(kernels, filters, hidden, strict=True):
+        total += a * a * before * width + b * b * width * middle + c * c * middle * width
+        total += 3 * (width + middle + width)  # an offset, and a moving mean and variance
+        before = width
+    return total + before * classes
+
+
+@pytest.mark.parametrize(
+    ("classes", "width", "filters", "hidden"),
+    [
+        (100, 64, [64, 256, 768], [64, 192, 512]),
+        (10, 64, [64, 256, 768], [64, 192, 512]),
+        (5, 4, [4, 16, 48], [4, 12, 32]),
+    ],
+)
+def test_parameters_by_hand(classes, width, filters, hidden):
+    network = build(classes, width=width)
+    assert network.count_params() == parameters_by_hand(classes, filters, hidden)
+    shapes = [layer.kernel.shape[2:] for layer in convolutions(network)]
+    before = [24, *filters]
+    assert shapes == [
+        shape
+        for i in range(3)
+        for shape in (
+            (before[i], filters[i]),
+            (filters[i], hidden[i]),
+            (hidden[i], filters[i]),
+        )
+    ]
+
+
+def test_parameters_of_a_tiny_one():
+    # 24 in the stem, then 1, 4 and 12 filters with 1, 3 and 8 inside.
+    stem = 12 * 24 + 24
+    groups = [9 * 24 + 1 + 1 + 3 * 3, 9 * 4 + 9 * 12 + 12 + 3 * 11, 4 * 48 + 9 * 96 * 2 + 3 * 32]
+    assert build(5, width=1).count_params() == stem + sum(groups) + 12 * 5
+
+
+def test_layers_in_their_order():
+    kinds = [type(layer).__name__ for layer in build().layers]
+    pair = ["Conv2D", "BatchNormalization", "Activation"]
+    group = ["Conv2D", "MaxPooling2D", "BatchNormalization", "Activation", *pair, *pair, "Add"]
+    ends = ["GlobalAveragePooling2D", "GlobalMaxPooling2D"]
+    assert kinds[:4] == ["InputLayer", "Rescaling", "Conv2D", "Activation"]
+    assert kinds[4:-6] == group * 3
+    assert sorted(kinds[-6:-4]) == ends
+    assert kinds[-4:] == ["Add", "Dense", "Rescaling", "Softmax"]
+    assert [layer.kernel_size[0] for layer in convolutions(build())] == [3, 1, 1, 3, 3, 1, 2, 3, 3]
+
+
+@pytest.mark.parametrize("size", [9, 20, 24, 32, 33, 48])
+def test_probabilities_come_out_of_images_of_any_size(size):
+    images = smooth_images(4, size)
+    found = build().predict(images, verbose=0)
+    assert (found.shape, found.dtype) == ((4, 5), np.float32)
+    assert (found > 0).all()
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+    assert np.ptp(found, axis=0).max() > 1e-4  # they differ between images
+
+
+def test_the_smallest_images():
+    """What `resolution` allows must be what the network can take, as its docstring has it."""
+    with pytest.raises(ValidationError, match=f"{SMALLEST} to 224"):
+        Training(network="swift", resolution=[[0, SMALLEST - 1]])
+    Training(network="swift", resolution=[[0, SMALLEST]])
+    assert f"from {SMALLEST}×{SMALLEST}" in swift.__doc__
+    found = build().predict(smooth_images(4, SMALLEST), verbose=0)
+    assert np.isfinite(found).all()
+    assert np.ptp(found, axis=0).max() > 1e-4
+
+
+def test_sizes_need_not_be_equal():
+    found = build().predict(IMAGES[:3, :20, :27], verbose=0)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+
+
+def test_raw_images_of_either_type_go_in():
+    network = build()
+    whole, real = (network.predict(IMAGES[:5].astype(t), verbose=0) for t in (np.uint8, np.float32))
+    np.testing.assert_array_equal(whole, real)
+
+
+def stem_outputs(network, images):
+    """(patches, 24): what the stem makes of every patch."""
+    return within(network, network.get_layer("stem"))(images).numpy().reshape(-1, 24)
+
+
+def test_the_stem_whitens_the_patches_of_training_images():
+    found = stem_outputs(build(), IMAGES).astype(np.float64)
+    first, second = found[:, :12], found[:, 12:]
+    np.testing.assert_allclose(second, -first, atol=1e-4)
+    covariance = np.cov(first, rowvar=False)
+    # Noise of 20 keeps every eigenvalue far from the epsilon, and so the variances near to 1.
+    np.testing.assert_allclose(covariance, np.eye(12), atol=0.03)
+
+
+def test_the_whitening_kernel_by_hand():
+    # One channel, patches of (a, a, b, b), with a and b independent and of variance 1: the
+    # eigenvalues are 2, 2, 0 and 0.
+    rng = np.random.default_rng(0)
+    images = np.repeat(rng.choice([-1.0, 1.0], (20_000, 2, 1, 1)), 2, axis=2)
+    kernel = whitening_kernel(images.astype(np.float32))
+    assert (kernel.shape, kernel.dtype) == ((2, 2, 1, 8), np.float32)
+    found = kernel.reshape(4, 8).astype(np.float64)
+    np.testing.assert_array_equal(found[:, 4:], -found[:, :4])
+    lengths = np.sort(np.linalg.norm(found[:, :4], axis=0))
+    np.testing.assert_allclose(lengths[:2], 1 / np.sqrt(2), rtol=0.02)
+    np.testing.assert_allclose(lengths[2:], 1 / np.sqrt(5e-4), rtol=1e-3)
+
+
+def test_the_stem_is_fixed_but_its_bias_is_learned():
+    network = build()
+    stem = network.get_layer("stem")
+    trainable = {id(v) for v in network.trainable_variables}
+    assert id(stem.kernel) not in trainable
+    assert id(stem.bias) in trainable
+    before = [stem.kernel.numpy(), stem.bias.numpy()]
+    network.compile("sgd", "sparse_categorical_crossentropy")
+    network.train_on_batch(IMAGES[:20], np.arange(20) % 5)
+    np.testing.assert_array_equal(stem.kernel.numpy(), before[0])
+    assert (stem.bias.numpy() != before[1]).any()
+
+
+def test_without_whitening_the_stem_is_learned():
+    network = build(whitening=False)
+    stem = network.get_layer("stem")
+    assert id(stem.kernel) in {id(v) for v in network.trainable_variables}
+    covariance = np.cov(stem_outputs(network, IMAGES)[:, :12], rowvar=False)
+    assert np.abs(covariance - np.eye(12)).max() > 0.5
+    assert network.count_params() == build().count_params()
+
+
+def test_the_stem_looks_at_the_first_images_alone(monkeypatch):
+    monkeypatch.setattr(module, "STEM_IMAGES", 20)
+    others = np.concatenate([IMAGES[:20], 255 - IMAGES[20:]])
+    one, other = build(), build(images=others)
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(one(IMAGES[:5]), other(IMAGES[:5]))
+    first = build(images=np.concatenate([255 - IMAGES[:10], IMAGES[10:]]))
+    assert (first.get_layer("stem").kernel.numpy() != one.get_layer("stem").kernel.numpy()).any()
+
+
+def test_standardization_by_hand():
+    images = np.zeros((2, 1, 2, 3), np.float32)
+    images[..., 0] = [[[10, 30]], [[10, 30]]]  # mean 20, deviation 10
+    images[..., 1] = [[[0, 0]], [[200, 200]]]  # mean 100, deviation 100
+    images[..., 2] = 7  # constant
+    scale, offset = standardization(images)
+    np.testing.assert_allclose(scale, [0.1, 0.01, 1], rtol=1e-6)
+    np.testing.assert_allclose(offset, [-2, -1, -7], rtol=1e-6)
+
+
+def test_standardised_channels():
+    network = build()
+    found = within(network, network.get_layer("standardized"))(IMAGES).numpy()
+    np.testing.assert_allclose(found.mean(axis=(0, 1, 2)), 0, atol=1e-4)
+    np.testing.assert_allclose(found.std(axis=(0, 1, 2)), 1, rtol=1e-4)
+
+
+@pytest.mark.parametrize("channel", [None, 1], ids=["all channels", "one channel"])
+def test_images_of_one_colour_are_no_trouble(channel):
+    images = IMAGES.copy()
+    images[..., slice(None) if channel is None else channel] = 90
+    network = build(images=images)
+    for weights in network.get_weights():
+        assert np.isfinite(weights).all()
+    assert np.isfinite(network.predict(images[:5], verbose=0)).all()
+
+
+@pytest.mark.parametrize("index", range(9))
+def test_a_convolution_begins_as_the_identity(index):
+    layer = convolutions(build())[index]
+    channels, filters = layer.kernel.shape[2:]
+    x = np.random.default_rng(0).normal(size=(2, 5, 6, channels)).astype(np.float32)
+    same = min(channels, filters)
+    found = layer(x).numpy()
+    np.testing.assert_allclose(found[..., :same], x[..., :same], atol=1e-6)
+    if filters > channels:  # the rest is as He et al. (2015)
+        rest = layer.kernel.numpy()[..., same:]
+        error = 5 / np.sqrt(2 * rest.size)  # of a deviation, five standard ones
+        assert rest.std() == pytest.approx(np.sqrt(2 / rest[..., 0].size), rel=error)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 2), (3, 3), (4, 4), (2, 3)])
+@pytest.mark.parametrize(("channels", "filters"), [(3, 3), (2, 5), (5, 2)])
+def test_identity_kernel(height, width, channels, filters):
+    random = np.random.default_rng(0).normal(size=(height, width, channels, filters))
+    kept = random.copy()
+    found = identity_kernel(random)
+    np.testing.assert_array_equal(random, kept)  # not changed in place
+    same = min(channels, filters)
+    np.testing.assert_array_equal(found[..., same:], random[..., same:])
+    assert found[..., :same].sum() == np.count_nonzero(found[..., :same]) == same
+    x = np.random.default_rng(1).normal(size=(1, 6, 5, channels))
+    y = keras.ops.convert_to_numpy(keras.ops.conv(x, found, padding="same"))
+    np.testing.assert_allclose(y[..., :same], x[..., :same], atol=1e-12)
+
+
+def test_without_identity_init_convolutions_are_random():
+    for layer in convolutions(build(identity_init=False)):
+        kernel = layer.kernel.numpy()
+        assert np.count_nonzero(kernel) == kernel.size
+        error = 5 / np.sqrt(2 * kernel.size)  # of a deviation, five standard ones
+        assert kernel.std() == pytest.approx(np.sqrt(2 / kernel[..., 0].size), rel=error)
+
+
+def test_without_residuals_a_pair_takes_the_place_of_its_input():
+    with_them, without = build(), build(residual=False)
+    for a, b in zip(with_them.get_weights(), without.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    kinds = [type(layer).__name__ for layer in without.layers]
+    assert kinds.count("Add") == 1  # that of the two poolings
+    sums = [layer for layer in with_them.layers if isinstance(layer, keras.layers.Add)][:3]
+    x, y = (within(with_them, layer)(IMAGES[:3]).numpy() for layer in _operands(sums[0]))
+    np.testing.assert_allclose(within(with_them, sums[0])(IMAGES[:3]).numpy(), x + y, atol=1e-6)
+    group = convolutions(without)[3]  # the next group's first, which takes y itself
+    found = keras.Model(without.input, group.input)(IMAGES[:3]).numpy()
+    np.testing.assert_allclose(found, y, atol=1e-5)
+
+
+def _operands(layer):
+    return [tensor._keras_history.operation for tensor in layer.input]
+
+
+@pytest.mark.parametrize("scale", [0.14, 0.5, 1.0])
+def test_logits_are_scaled(scale):
+    network = build(logit_scale=scale)
+    logits = within(network, network.get_layer("logits"))(IMAGES[:5]).numpy().astype(np.float64)
+    odds = np.exp(scale * logits)
+    found = network(IMAGES[:5]).numpy()
+    np.testing.assert_allclose(found, odds / odds.sum(axis=1, keepdims=True), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("relu", lambda x: np.maximum(x, 0)),
+        ("silu", lambda x: x / (1 + np.exp(-x))),
+    ],
+)
+def test_the_activation_is_used_throughout(name, function):
+    network = build(activation=name)
+    found = [layer for layer in network.layers if isinstance(layer, keras.layers.Activation)]
+    assert len(found) == 10
+    for layer in found:
+        x = np.linspace(-3, 3, 13, dtype=np.float32)
+        np.testing.assert_allclose(layer(x), function(x), atol=1e-5)
+
+
+def test_every_image_s_answer_is_its_own():
+    network = build()
+    together = network.predict(IMAGES[:6], verbose=0)
+    alone = np.concatenate([network.predict(IMAGES[i : i + 1], verbose=0) for i in range(6)])
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+
+
+def test_the_seed_decides_the_weights():
+    one, again, other = (build(seed=seed).get_weights() for seed in (1, 1, 2))
+    for a, b in zip(one, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(one, other, strict=True))
+
+
+def test_bfloat16_is_near_float32(bfloat16):
+    mixed = build()
+    keras.config.set_dtype_policy("float32")
+    exact = build()
+    assert {v.dtype for v in mixed.variables} == {"float32"}
+    for a, b in zip(exact.get_weights(), mixed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    found, expected = (n.predict(IMAGES[:20], verbose=0) for n in (mixed, exact))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(found, expected, atol=0.06)
+    assert np.abs(found - expected).mean() < 0.01
+    assert np.abs(found - expected).max() > 0  # it did compute in another precision
+
+
+ELSEWHERE = """
+import sys
+import keras
+import numpy as np
+
+assert not any("fifteen" in path for path in sys.path), sys.path
+folder = sys.argv[1]
+model = keras.models.load_model(f"{folder}/model.keras", safe_mode=True)
+assert not any(name.split(".")[0] == "fifteen" for name in sys.modules)
+np.save(f"{folder}/found.npy", model.predict(np.load(f"{folder}/images.npy"), verbose=0))
+"""
+
+
+def test_a_saved_model_loads_without_this_project(tmp_path):
+    network = build()
+    network.save(tmp_path / "model.keras")
+    np.save(tmp_path / "images.npy", IMAGES[:5])
+    subprocess.run(
+        [sys.executable, "-I", "-c", ELSEWHERE, str(tmp_path)],
+        cwd=tmp_path,
+        check=True,
+        timeout=120,
+    )
+    expected = network.predict(IMAGES[:5], verbose=0)
+    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), expected, atol=1e-6)
