@@ -67,6 +67,7 @@ def main() -> None:
             if results[rung.name]
         ],
         reference.name,
+        ablations.reference,
     )
     missing = [f"{r.name}-{s}" for r in rungs for s in r.seeds if s not in results[r.name]]
     if not rows:

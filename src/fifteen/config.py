@@ -310,8 +310,8 @@ class Training(Strict):
         starts, sizes = zip(*self.resolution, strict=True)
         if starts[0] != 0 or any(b <= a for a, b in itertools.pairwise(starts)) or starts[-1] >= 1:
             raise ValueError("the shares of `resolution` must start at 0 and increase below 1")
-        if any(size != int(size) or not 8 <= size <= 224 for size in sizes):
-            raise ValueError("each of `resolution` is [share of the steps, 8 to 224 whole pixels]")
+        if any(size != int(size) or not 9 <= size <= 224 for size in sizes):
+            raise ValueError("each of `resolution` is [share of the steps, 9 to 224 whole pixels]")
         return self
 
 

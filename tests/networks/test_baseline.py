@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def network():
-    return baseline(100)
+    return baseline(100, normalize_input=False)
 
 
 def test_the_original_s_number_of_parameters(network):
@@ -16,7 +16,9 @@ def test_the_original_s_number_of_parameters(network):
 
 
 def test_parameters_with_ten_classes(network):
-    assert baseline(10).count_params() == 1_253_284 - 90 * 513  # the last layer's weights and bias
+    assert (
+        baseline(10, normalize_input=False).count_params() == 1_253_284 - 90 * 513
+    )  # the last layer's weights and bias
 
 
 def test_the_original_s_layers_in_their_order(network):
@@ -51,3 +53,10 @@ def test_dropout_and_kernels(network):
     assert kernels == [(3, 3), (3, 3)]
     dense = [x for x in network.layers if isinstance(x, keras.layers.Dense)]
     assert all(layer.activation is keras.activations.linear for layer in dense)
+
+
+def test_input_is_normalised_if_asked_for():
+    plain, normal = (baseline(3, normalize_input=choice) for choice in (False, True))
+    normal.set_weights(plain.get_weights())
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype("float32")
+    np.testing.assert_allclose(normal(images), plain(images / 127.5 - 1), atol=1e-5)

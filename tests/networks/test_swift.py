@@ -58,45 +58,33 @@ def bfloat16():
     keras.config.set_dtype_policy(kept)
 
 
-def parameters_by_hand(classes, filters, hidden):
+def parameters_by_hand(classes, filters):
     total, before = 2 * 2 * 3 * 24 + 24, 24
-    kernels = [(3, 1, 1), (3, 3, 1), (2, 3, 3)]
-    for (a, b, c), width, middle in zip(kernels, filters, hidden, strict=True):
-        total += a * a * before * width + b * b * width * middle + c * c * middle * width
-        total += 3 * (width + middle + width)  # an offset, and a moving mean and variance
+    for width in filters:
+        total += 9 * (before * width + 2 * width * width)
+        total += 3 * 3 * width  # an offset, and a moving mean and variance
         before = width
     return total + before * classes
 
 
 @pytest.mark.parametrize(
-    ("classes", "width", "filters", "hidden"),
+    ("classes", "width", "filters"),
     [
-        (100, 64, [64, 256, 768], [64, 192, 512]),
-        (10, 64, [64, 256, 768], [64, 192, 512]),
-        (5, 4, [4, 16, 48], [4, 12, 32]),
+        (100, 128, [128, 384, 576]),
+        (100, 64, [64, 192, 288]),
+        (5, 4, [4, 12, 18]),
+        (5, 3, [3, 9, 13]),
     ],
 )
-def test_parameters_by_hand(classes, width, filters, hidden):
+def test_parameters_by_hand(classes, width, filters):
     network = build(classes, width=width)
-    assert network.count_params() == parameters_by_hand(classes, filters, hidden)
-    shapes = [layer.kernel.shape[2:] for layer in convolutions(network)]
+    assert network.count_params() == parameters_by_hand(classes, filters)
     before = [24, *filters]
-    assert shapes == [
-        shape
+    assert [layer.kernel.shape for layer in convolutions(network)] == [
+        (3, 3, *channels)
         for i in range(3)
-        for shape in (
-            (before[i], filters[i]),
-            (filters[i], hidden[i]),
-            (hidden[i], filters[i]),
-        )
+        for channels in ((before[i], filters[i]), *[(filters[i], filters[i])] * 2)
     ]
-
-
-def test_parameters_of_a_tiny_one():
-    # 24 in the stem, then 1, 4 and 12 filters with 1, 3 and 8 inside.
-    stem = 12 * 24 + 24
-    groups = [9 * 24 + 1 + 1 + 3 * 3, 9 * 4 + 9 * 12 + 12 + 3 * 11, 4 * 48 + 9 * 96 * 2 + 3 * 32]
-    assert build(5, width=1).count_params() == stem + sum(groups) + 12 * 5
 
 
 def test_layers_in_their_order():
@@ -108,7 +96,6 @@ def test_layers_in_their_order():
     assert kinds[4:-6] == group * 3
     assert sorted(kinds[-6:-4]) == ends
     assert kinds[-4:] == ["Add", "Dense", "Rescaling", "Softmax"]
-    assert [layer.kernel_size[0] for layer in convolutions(build())] == [3, 1, 1, 3, 3, 1, 2, 3, 3]
 
 
 @pytest.mark.parametrize("size", [9, 20, 24, 32, 33, 48])
@@ -245,7 +232,7 @@ def test_a_convolution_begins_as_the_identity(index):
         assert rest.std() == pytest.approx(np.sqrt(2 / rest[..., 0].size), rel=error)
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 2), (3, 3), (4, 4), (2, 3)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 3), (5, 3)])
 @pytest.mark.parametrize(("channels", "filters"), [(3, 3), (2, 5), (5, 2)])
 def test_identity_kernel(height, width, channels, filters):
     random = np.random.default_rng(0).normal(size=(height, width, channels, filters))
@@ -292,7 +279,7 @@ def test_logits_are_scaled(scale):
     logits = within(network, network.get_layer("logits"))(IMAGES[:5]).numpy().astype(np.float64)
     odds = np.exp(scale * logits)
     found = network(IMAGES[:5]).numpy()
-    np.testing.assert_allclose(found, odds / odds.sum(axis=1, keepdims=True), rtol=1e-4)
+    np.testing.assert_allclose(found, odds / odds.sum(axis=1, keepdims=True), rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ SPREAD = sqrt((0 + 2e-4 + 4.5e-4 + 0) / 4)
 
 @pytest.fixture
 def rows():
-    return {row.rung: row for row in ladder_rows(MEASURED, "smoothing")}
+    return {row.rung: row for row in ladder_rows(MEASURED, "smoothing", "small")}
 
 
 def test_pooled_deviation():
@@ -61,7 +61,7 @@ def test_gains_are_against_the_rung_before(rows):
     assert list(rows) == ["start", "flips", "smoothing", "wide", "no_flips"]
     assert [row.against for row in rows.values()] == [
         *(None, "start", "flips", "smoothing"),
-        "smoothing",
+        "small",
     ]
     assert rows["start"].gain is None
     assert rows["flips"].gain == pytest.approx(0.11)
@@ -90,7 +90,7 @@ def test_one_seed_has_no_error(rows):
     assert rows["wide"].error is None
     assert rows["wide"].gain_error is None
     assert rows["wide"].verdict == "unsure"
-    (alone,) = ladder_rows([rung("start", {1: 0.4})], "start")
+    (alone,) = ladder_rows([rung("start", {1: 0.4})], "start", "small")
     assert (alone.error, alone.gain, alone.gain_error) == (None, None, None)
 
 
@@ -106,18 +106,18 @@ def test_verdicts(rows):
 
 
 def test_rungs_without_common_seeds_have_no_gain():
-    _, apart = ladder_rows([rung("start", {1: 0.4}), rung("flips", {2: 0.5})], "start")
+    _, apart = ladder_rows([rung("start", {1: 0.4}), rung("flips", {2: 0.5})], "start", "small")
     assert (apart.gain, apart.against) == (None, None)
 
 
 def test_without_the_reference_nothing_is_compared_with_it():
-    rows = ladder_rows(MEASURED[-1:], "smoothing")
+    rows = ladder_rows(MEASURED[-1:], "smoothing", "small")
     assert [row.gain for row in rows] == [None]
     assert "in place of what the reference has" in ladder_markdown(rows)
 
 
 def test_markdown():
-    lines = ladder_markdown(ladder_rows(MEASURED, "smoothing")).splitlines()
+    lines = ladder_markdown(ladder_rows(MEASURED, "smoothing", "small")).splitlines()
     assert lines[0] == (
         "| rung | change, on top of the one before | gain, pp | validation accuracy % "
         "| after the last epoch % | s | seeds |"
@@ -128,13 +128,15 @@ def test_markdown():
         "| smoothing | in words: smoothing | (+0.50 ± 1.08) | 51.50 ± 0.90 | 50.50 | 102 | 1, 2 |",
         "| wide | in words: wide | +7.00 ± – | 60.00 ± – | 59.00 | 102 | 2 |",
     ]
-    assert lines[7].startswith("| rung | in place of what smoothing has | change, pp |")
+    assert lines[7].startswith("| rung | in place of what small has | change, pp |")
     assert lines[9].startswith("| no_flips | in words: no_flips | −11.50 ± 1.08 | 40.00 ± 0.90 |")
     assert lines[11].endswith("Commits: 01234567, 01234567+ (+: with changes).")
 
 
 def test_csv():
-    rows = list(csv.DictReader(io.StringIO(ladder_csv(ladder_rows(MEASURED, "smoothing")))))
+    rows = list(
+        csv.DictReader(io.StringIO(ladder_csv(ladder_rows(MEASURED, "smoothing", "small"))))
+    )
     assert [row["rung"] for row in rows] == [measured.name for measured in MEASURED]
     assert rows[0]["gain"] == rows[0]["gain_error"] == rows[0]["against"] == ""
     assert float(rows[1]["gain"]) == pytest.approx(0.11)
@@ -144,7 +146,7 @@ def test_csv():
 
 
 def test_figure(tmp_path):
-    figure = ladder_figure(ladder_rows(MEASURED, "smoothing"))
+    figure = ladder_figure(ladder_rows(MEASURED, "smoothing", "small"))
     walk, left_out = figure.axes
     labels = [label.get_text() for label in walk.get_yticklabels()]
     assert labels == [f"in words: {name}" for name in ("start", "flips", "smoothing", "wide")]
@@ -159,18 +161,18 @@ def test_figure(tmp_path):
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["better", "worse", "not told from noise, or one seed", "two standard errors"]
     save_png(figure, tmp_path / "ladder.png")
-    again = ladder_figure(ladder_rows(MEASURED, "smoothing"))
+    again = ladder_figure(ladder_rows(MEASURED, "smoothing", "small"))
     save_png(again, tmp_path / "again.png")
     assert (tmp_path / "ladder.png").read_bytes() == (tmp_path / "again.png").read_bytes()
 
 
 def test_whiskers_are_two_standard_errors_to_either_side():
-    walk = ladder_figure(ladder_rows(MEASURED, "smoothing")).axes[0]
+    walk = ladder_figure(ladder_rows(MEASURED, "smoothing", "small")).axes[0]
     half = 200 * SPREAD / sqrt(2)
     spans = [list(line.get_xdata()) for line in walk.get_lines()]
     assert any(span == pytest.approx([51 - half, 51 + half]) for span in spans)
 
 
 def test_figure_of_one_part_alone():
-    assert len(ladder_figure(ladder_rows(MEASURED[:2], "smoothing")).axes) == 1
-    assert len(ladder_figure(ladder_rows(MEASURED[-1:], "smoothing")).axes) == 1
+    assert len(ladder_figure(ladder_rows(MEASURED[:2], "smoothing", "small")).axes) == 1
+    assert len(ladder_figure(ladder_rows(MEASURED[-1:], "smoothing", "small")).axes) == 1

@@ -40,7 +40,7 @@ def swift(
         logit_scale: what the logits are multiplied by.
 
     Returns:
-        A model from raw images (batch, height, width, 3) of any size from 8×8, uint8 or float in
+        A model from raw images (batch, height, width, 3) of any size from 9×9, uint8 or float in
         0–255, to probabilities (batch, classes) in float32.
     """
     sample = np.asarray(images[:STEM_IMAGES], np.float32)

@@ -64,7 +64,7 @@ class Row:
         accuracy: mean validation accuracy of the best epochs.
         error: the standard error of that; None where the spread is unknown.
         last_accuracy: mean validation accuracy after the last epoch.
-        against: the rung that it is compared with, or None.
+        against: what it is compared with, or None.
         gain: mean difference from that rung over the seeds that both have, or None.
         gain_error: the standard error of that; None for a single seed.
         seconds: mean time of a training.
@@ -110,13 +110,14 @@ def pooled_deviation(groups: Iterable[Sequence[float]]) -> float | None:
     return sqrt(squares / freedom) if freedom else None
 
 
-def ladder_rows(measured: Sequence[Measured], reference: str) -> list[Row]:
+def ladder_rows(measured: Sequence[Measured], reference: str, called: str) -> list[Row]:
     """The table: the walk in its order, each rung against the one before, then what is left out.
 
     Args:
         measured: the rungs of both parts, in their order.
         reference: the name of the rung that those of `leave_one_out` are compared with; where it
             is not among the measured ones they have no gain.
+        called: what the reference is called where it is what others are compared with.
     """
     by_name = {rung.name: rung for rung in measured}
     walk = [rung for rung in measured if rung.part == "ladder"]
@@ -124,6 +125,11 @@ def ladder_rows(measured: Sequence[Measured], reference: str) -> list[Row]:
     if reference in by_name:
         left_out = [rung.name for rung in measured if rung.part == "leave_one_out"]
         against |= dict.fromkeys(left_out, by_name[reference])
+    names = {
+        rung.name: called if rung.part == "leave_one_out" else against[rung.name].name
+        for rung in measured
+        if rung.name in against
+    }
     gains = {rung.name: _paired(rung, against.get(rung.name)) for rung in measured}
     spread = pooled_deviation(_accuracies(rung) for rung in measured)
     spread_of_gains = pooled_deviation(gain for gain in gains.values() if gain)
@@ -136,7 +142,7 @@ def ladder_rows(measured: Sequence[Measured], reference: str) -> list[Row]:
             accuracy=fmean(_accuracies(rung)),
             error=_standard_error(spread, len(rung.results)),
             last_accuracy=fmean(r["last_val_accuracy"] for r in rung.results.values()),
-            against=against[rung.name].name if gains[rung.name] else None,
+            against=names[rung.name] if gains[rung.name] else None,
             gain=fmean(gains[rung.name]) if gains[rung.name] else None,
             gain_error=_standard_error(spread_of_gains, len(gains[rung.name])),
             seconds=fmean(r["seconds"] for r in rung.results.values()),
@@ -232,14 +238,24 @@ def _whisker(axes: Axes, x: float, y: float, error: float | None) -> None:
         axes.plot([x - 200 * error, x + 200 * error], [y, y], color="#222222", linewidth=1)
 
 
-# Right of the axes, as shares of their width: accuracy, gain with its error, seconds.
-_COLUMNS = (1.09, 1.27, 1.36)
+# Where the columns end, in points right of the axes: accuracy, gain with its error, seconds.
+_COLUMNS = (36, 114, 148)
 
 
 def _beside(axes: Axes, y: float, *texts: str) -> None:
+    edge = axes.get_yaxis_transform()
     for x, text in zip(_COLUMNS, texts, strict=True):
-        place = axes.get_yaxis_transform()
-        axes.text(x, y, text, ha="right", va="center", fontsize=7.5, transform=place)
+        axes.annotate(
+            text,
+            (1, y),
+            (x, 0),
+            xycoords=edge,
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontsize=7.5,
+            annotation_clip=False,
+        )
 
 
 def _finish(axes: Axes, rows: Sequence[Row], heads: tuple[str, str, str]) -> None:

@@ -15,8 +15,8 @@ class WeightAveraging(keras.callbacks.Callback):
       ones. As in Jordan (2024, arXiv:2404.00498, §3.4) the average gets slower, d = decayᵏ·(t/T)ᵖ,
       and the training ends with the slow weights.
     - `ema`, an exponential moving average (Polyak and Juditsky 1992), d = decayᵏ, the fast weights
-      are left alone. From the validation after an epoch to the next epoch the model holds the slow
-      ones.
+      are left alone. From the validation after an epoch to the next epoch, and from the last step
+      on, the model holds the slow ones.
 
     Attributes:
         variables: what a resumed training needs beside the model's own variables.
@@ -33,7 +33,7 @@ class WeightAveraging(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Go on with the fast weights."""
-        if bool(ops.convert_to_numpy(self.swapped)):
+        if self._is_swapped():
             self._swap()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -53,11 +53,16 @@ class WeightAveraging(keras.callbacks.Callback):
             self._assign(self.slow, averages)
             if lookahead:
                 self._assign(self.fast, averages)
+        if step == self.total_steps and not lookahead:
+            self._swap()
 
     def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
         """Judge the slow weights; after `lookahead` the fast ones are as good."""
-        if self.config.name == "ema":
+        if self.config.name == "ema" and not self._is_swapped():
             self._swap()
+
+    def _is_swapped(self) -> bool:
+        return bool(ops.convert_to_numpy(self.swapped))
 
     def _swap(self) -> None:
         fast = [ops.copy(v) for v in self.fast]

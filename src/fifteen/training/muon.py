@@ -1,5 +1,7 @@
 """Muon: momentum, orthogonalised, for the kernels of convolutions."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -31,6 +33,7 @@ class Muon(keras.optimizers.Optimizer):
         sgd_momentum: float,
         weight_decay_of_dense: float,
         name: str = "muon",
+        **options: Any,  # noqa: ANN401 - those of every Keras optimizer
     ) -> None:
         """Remember the constants.
 
@@ -42,8 +45,9 @@ class Muon(keras.optimizers.Optimizer):
             sgd_momentum: ν, in [0, 1).
             weight_decay_of_dense: λ, for the kernels of dense layers alone.
             name: of the optimizer.
+            options: of `keras.optimizers.Optimizer`.
         """
-        super().__init__(learning_rate=learning_rate, name=name)
+        super().__init__(learning_rate=learning_rate, name=name, **options)
         self.momentum, self.newton_schulz_steps = momentum, newton_schulz_steps
         self.sgd_rate, self.sgd_momentum = sgd_rate, sgd_momentum
         self.weight_decay_of_dense = weight_decay_of_dense

@@ -101,7 +101,7 @@ class TabulatedSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, rates: np.ndarray) -> None:
         """Keep `rates`, float32 of shape (steps,)."""
-        self.rates = rates
+        self.rates = np.asarray(rates, np.float32)
 
     def __call__(self, step: keras.KerasTensor) -> keras.KerasTensor:
         """The learning rate of `step`, counted from 0."""
