@@ -16,7 +16,7 @@ from fifteen import hardware, tracking
 from fifteen.config import Training, load_params
 from fifteen.data.arrays import read_classes, read_part
 from fifteen.data.pipeline import steps_per_epoch
-from fifteen.errors import run_stage
+from fifteen.errors import UserError, run_stage
 from fifteen.files import md5, read_json, write_json
 from fifteen.networks.registry import build_network
 from fifteen.training.fit import train
@@ -69,6 +69,11 @@ def main() -> None:
     """Train the rung named on the command line and write what it came to."""
     rung, seed = arguments()
     params, code = load_params(), commit()
+    if not training_file(rung).exists():
+        raise UserError(
+            f"no rung is called {rung!r} in ablations/params.yaml, or it is new there and"
+            " `dvc repro ablations/dvc.yaml:trainings` has not been run since"
+        )
     section = read_json(training_file(rung))
     config = with_epochs(Training.model_validate(section), params.budget.epochs)
     machine = hardware.configure(params.hardware.precision)

@@ -158,7 +158,7 @@ def test_defaults_of_a_convnet_are_the_original_s(load):
 def test_defaults_of_swift(load):
     assert load(baseline={"network": "swift"}).baseline.network.model_dump() == {
         "name": "swift",
-        "width": 64,
+        "width": 128,
         "activation": "relu",
         "whitening": True,
         "identity_init": True,
@@ -756,7 +756,6 @@ def test_touching_ranges_and_no_variants_are_fine(load):
         data__split={"train": [[10, 50.5]], "validation": [[50.5, 100], [0, 10]]},
         variants={},
         ensembles={},
-        test_time_augmentation=[],
     )
     assert params.model_names() == ["baseline"]
 

@@ -125,7 +125,7 @@ def test_a_split_that_leaves_a_part_empty_stops_before_anything_is_written(works
 
 
 def test_a_mistake_in_another_section_stops_this_stage_too(workspace, tmp_path):
-    with pytest.raises(UserError, match=r"baseline\.optimizer = 'adm'"):
+    with pytest.raises(UserError, match=r"baseline\.optimizer\.name = 'adm'"):
         workspace(optimizer=("optimizer: adam", "optimizer: adm"))
     assert files(tmp_path) == ["params.yaml"]
 

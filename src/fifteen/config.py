@@ -572,9 +572,17 @@ def _kind(loc: tuple[int | str, ...], root: type[Strict]) -> Any:  # noqa: ANN40
             kind = get_args(kind)[1]
         else:
             kind = kind.model_fields[part].annotation
-        while get_origin(kind) is Annotated:
-            kind = get_args(kind)[0]
+        kind = _bare(kind)
     return kind
+
+
+def _bare(kind: Any) -> Any:  # noqa: ANN401 - a type
+    """A type without its annotations, and without the None that may stand in its place."""
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    members = [member for member in get_args(kind) if member is not type(None)]
+    optional = get_origin(kind) in (Union, UnionType) and len(members) == 1
+    return _bare(members[0]) if optional else kind
 
 
 def _tag(member: type[Strict]) -> str:

@@ -279,7 +279,7 @@ def test_logits_are_scaled(scale):
     logits = within(network, network.get_layer("logits"))(IMAGES[:5]).numpy().astype(np.float64)
     odds = np.exp(scale * logits)
     found = network(IMAGES[:5]).numpy()
-    np.testing.assert_allclose(found, odds / odds.sum(axis=1, keepdims=True), rtol=1e-3)
+    np.testing.assert_allclose(found, odds / odds.sum(axis=1, keepdims=True), rtol=1e-3, atol=1e-9)
 
 
 @pytest.mark.parametrize(
