@@ -265,7 +265,7 @@ Averaging = Annotated[Lookahead | EMA, Field(discriminator="name"), BeforeValida
 class Augmentation(Strict):
     """Random changes of the training images, drawn anew in every epoch."""
 
-    flip: bool | Literal["alternating"] = False  # mirrored left to right, every second image
+    flip: Literal[False, True, "alternating"] = False  # mirrored left to right, every second image
     crop: Annotated[int, Field(ge=0, le=16)] = 0  # shifted by up to so many pixels, edges reflected
     cutout: Annotated[int, Field(ge=0, le=32)] = 0  # side of a grey square, in pixels
     cutmix: Share = 0.0  # of the images, with a part of another one

@@ -1,0 +1,184 @@
+"""The ladder of changes, measured by real `dvc` on the digits."""
+
+import csv
+import re
+
+import pytest
+from ruamel.yaml import YAML
+
+pytestmark = pytest.mark.timeout(900)
+
+EPOCHS, SEEDS = 1, [1, 2]
+LADDER, LEFT_OUT = ["larger_batches", "smoothing"], ["small_batches"]
+STAGES = [f"ladder@{rung}-{seed}" for rung in LADDER for seed in SEEDS]
+STAGES += [f"leave_one_out@{rung}-{seed}" for rung in LEFT_OUT for seed in SEEDS]
+
+
+def step(**change):
+    return {"what": f"now {change}", "change": change}
+
+
+def plan(batch_size):
+    """A walk of two rungs, the second of which is the variant `small`."""
+    return {
+        "reference": "small",
+        "seeds": {
+            "ladder": SEEDS,
+            "leave_one_out": SEEDS,
+            "more": {"rungs": [], "seeds": []},
+        },
+        "ladder": {
+            "larger_batches": step(batch_size=batch_size),
+            "smoothing": step(label_smoothing=0.1),
+        },
+        "leave_one_out": {"small_batches": step(batch_size=64)},
+    }
+
+
+def small(batch_size):
+    return {"network": "baseline", "batch_size": batch_size, "label_smoothing": 0.1}
+
+
+def edit(params):
+    """Digits, and the one variant that the walk reaches."""
+    params["data"]["source"] = "digits"
+    params["budget"]["epochs"] = EPOCHS
+    for name in set(params["variants"]) - {"tuned"}:
+        del params["variants"][name]
+    params["variants"]["small"] = small(256)
+    params["ensembles"].clear()
+
+
+def write_plan(project, batch_size):
+    YAML().dump(plan(batch_size), project.root / "ablations" / "params.yaml")
+
+
+@pytest.fixture(scope="module")
+def project(clone):
+    """A clone in which the ladder has been measured, its results committed."""
+    project = clone(edit)
+    (project.root / "ablations" / "dvc.lock").unlink(missing_ok=True)
+    for result in (project.root / "ablations").glob("results/*"):
+        result.unlink()
+    write_plan(project, 256)
+    project.commit()
+    output = project.run("dvc", "repro", "ablations/dvc.yaml")
+    assert "Traceback" not in output
+    own = [f"ablations/dvc.yaml:{stage}" for stage in ["trainings", *STAGES, "summarize"]]
+    assert sorted(stages_run(output)) == sorted(["prepare", *own])
+    return project
+
+
+def stages_run(output):
+    return re.findall(r"^Running stage '(.+)':$", output, re.MULTILINE)
+
+
+def runs(project):
+    """The MLflow runs of the ladder."""
+    experiment = project.client.get_experiment_by_name("fifteen-digits-ablations")
+    return {run.info.run_id: run for run in project.client.search_runs([experiment.experiment_id])}
+
+
+def results(project):
+    files = (project.root / "ablations" / "results").iterdir()
+    return {file.stem: project.json(str(file.relative_to(project.root))) for file in files}
+
+
+def table(project):
+    with (project.root / "reports/ablations/ladder.csv").open(newline="") as file:
+        return {row["rung"]: row for row in csv.DictReader(file)}
+
+
+def test_results(project):
+    head = project.run("git", "rev-parse", "HEAD").strip()
+    found = results(project)
+    assert set(found) == {stage.partition("@")[2] for stage in STAGES}
+    for name, result in found.items():
+        assert name == f"{result['rung']}-{result['seed']}"
+        assert result["epochs"] == result["best_epoch"] == EPOCHS
+        assert result["val_accuracy"] == result["last_val_accuracy"]
+        assert 0 <= result["val_accuracy"] <= 1
+        assert 0 <= result["train_accuracy"] <= 1
+        assert result["seconds"] > 0
+        assert result["parameters"] > 1_000_000
+        assert (result["commit"], result["modified"]) == (head, False)
+        assert (result["source"], set(result["hardware"])) == ("digits", {"device", "precision"})
+    settings = {name: result["training"] for name, result in found.items()}
+    assert {
+        name: (training["batch_size"], training["label_smoothing"])
+        for name, training in settings.items()
+        if name.endswith("-1")
+    } == {
+        "larger_batches-1": (256, 0.0),
+        "smoothing-1": (256, 0.1),
+        "small_batches-1": (64, 0.1),
+    }
+    # Seeds make a difference.
+    assert found["smoothing-1"]["val_loss"] != found["smoothing-2"]["val_loss"]
+    assert not list((project.root / ".fifteen").glob("ablation-*[!k]"))  # nothing but locks
+
+
+def test_runs(project):
+    found = runs(project)
+    for result in results(project).values():
+        run = found.pop(result["run_id"])
+        assert run.info.run_name == f"{result['rung']} seed {result['seed']}"
+        assert run.info.status == "FINISHED"
+        assert run.data.params["seed"] == str(result["seed"])
+        assert run.data.params["batch_size"] == str(result["training"]["batch_size"])
+        assert run.data.metrics["val/best_accuracy"] == result["val_accuracy"]
+        assert run.data.tags["commit"] == result["commit"]
+        curve = project.curve(run.info.run_id, "val/accuracy")
+        assert curve == [(EPOCHS, result["last_val_accuracy"])]
+    assert not found
+    assert not project.runs()  # none among those of the models
+
+
+def test_table_and_figure(project):
+    rows, found = table(project), results(project)
+    assert list(rows) == LADDER + LEFT_OUT
+    for rung, row in rows.items():
+        both = [found[f"{rung}-{seed}"] for seed in SEEDS]
+        mean = sum(result["val_accuracy"] for result in both) / 2
+        assert float(row["accuracy"]) == pytest.approx(mean, abs=1e-5)
+        assert row["seeds"] == "1 2"
+    assert [row["against"] for row in rows.values()] == ["", "larger_batches", "small"]
+    gain = float(rows["smoothing"]["accuracy"]) - float(rows["larger_batches"]["accuracy"])
+    assert float(rows["smoothing"]["gain"]) == pytest.approx(gain, abs=1e-5)
+    text = (project.root / "reports/ablations/ladder.md").read_text(encoding="utf-8")
+    assert all(f"| {rung} |" in text for rung in rows)
+    assert (project.root / "reports/ablations/ladder.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_nothing_is_measured_twice_and_a_change_reruns_what_it_decides(project):
+    project.commit()
+    before = runs(project)
+    assert stages_run(project.run("dvc", "repro", "ablations/dvc.yaml")) == []
+    assert project.changes() == []
+
+    # The second rung stands on the first; what is left out of the reference replaces the change.
+    write_plan(project, 128)
+    params = YAML().load(project.root / "params.yaml")
+    params["variants"]["small"] = small(128)
+    YAML().dump(params, project.root / "params.yaml")
+    old = results(project)
+    ran = stages_run(project.run("dvc", "repro", "ablations/dvc.yaml"))
+    again = [f"ladder@{rung}-{seed}" for rung in LADDER for seed in SEEDS]
+    expected = [f"ablations/dvc.yaml:{stage}" for stage in ["trainings", *again, "summarize"]]
+    assert sorted(ran) == sorted(expected)
+    assert len(runs(project)) == len(before) + len(again)
+    new = results(project)
+    assert new["smoothing-1"]["training"]["batch_size"] == 128
+    assert {name for name in old if new[name] == old[name]} == {
+        f"small_batches-{seed}" for seed in SEEDS
+    }
+
+
+def test_a_walk_that_misses_the_variant_stops_at_once(project):
+    write_plan(project, 32)
+    status, output = project.attempt("dvc", "repro", "ablations/dvc.yaml")
+    assert status != 0
+    assert stages_run(output) == ["ablations/dvc.yaml:trainings"]
+    assert "Traceback" not in output
+    assert "no rung of `ladder` comes out as variants.small of params.yaml" in output
+    assert "the closest, smoothing, differs in batch_size" in output
