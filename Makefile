@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 PORT ?= 5000
+SEEDS ?= 1 2
+MODELS ?= swift swift_small
 BIN := .venv/bin
 READY := .venv/.ready
 # Under another name, because `make -n` really runs each line that says $(MAKE).
@@ -11,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help run demo test lint ui readme lock
+.PHONY: help run demo seeds test lint ui readme lock
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 14
@@ -33,6 +35,14 @@ demo: $(READY)  ## the whole pipeline on bundled digits, as a DVC experiment bes
 			--set-param tune.max_epochs=3; \
 	fi
 	@$(BIN)/python src/results.py --experiment demo
+
+seeds: $(READY)  ## MODELS with other SEEDS too, as DVC experiments beside your workspace
+	@for seed in $(SEEDS); do \
+		$(BIN)/dvc exp list --name-only | sed "s/ //g" | grep -qx "seed-$$seed" && continue; \
+		$(BIN)/dvc exp run --temp --name "seed-$$seed" --set-param "seed=$$seed" \
+			$(MODELS:%=evaluate_variant@%) || exit; \
+	done
+	@$(BIN)/python src/seeds.py --seeds $(SEEDS) --models $(MODELS)
 
 test: $(READY)  ## the test suite
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

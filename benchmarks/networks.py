@@ -71,8 +71,7 @@ def keras_step(
     keras.config.set_dtype_policy(precision)
     network = build_network(config.network, CLASSES, images)
     cost = 3 * operations(network) * len(images)
-    if config.fast_kernels:
-        network = with_fast_kernels(network)
+    network = with_fast_kernels(network)
     rates = np.full(1, 1e-3, np.float32)
     network.compile(
         build_optimizer(config.optimizer, TabulatedSchedule(rates)),
@@ -110,7 +109,7 @@ def main() -> None:
     trainings = {"baseline": params.baseline, **params.variants}
     by_network = {}
     for name, config in trainings.items():
-        by_network.setdefault((config.network, config.fast_kernels), (name, config))
+        by_network.setdefault(config.network, (name, config))
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (arguments.batch, 32, 32, 3)).astype(np.float32)
     labels = random.integers(0, CLASSES, arguments.batch).astype(np.int32)

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from fifteen.errors import UserError, run_stage
-from fifteen.files import new_file
+from fifteen.experiments import read_from_experiment
+from fifteen.files import new_file, read_json
+from fifteen.reporting.seeds import Trained, seeds_markdown
 from fifteen.reporting.tables import ensemble_verdicts, headline, results_markdown, results_text
 
 METRICS, PAGE = Path("reports/metrics.json"), Path("reports/report.html")
+SEEDS = Path("reports/seeds.json")
 BEGIN, END = "<!-- results: written by `make readme` -->", "<!-- end of results -->"
 
 
@@ -22,20 +25,10 @@ def experiment_page(name: str) -> tuple[str, Path]:
     Raises:
         UserError: there is no such experiment.
     """
-    from dvc import api
-    from dvc.exceptions import DvcException
-    from dvc.scm import SCMError
-
     page = Path(".fifteen") / f"{name}-report.html"
-    try:
-        metrics = api.read(METRICS.as_posix(), rev=name)
-        with new_file(page) as partial:
-            partial.write_text(api.read(PAGE.as_posix(), rev=name), encoding="utf-8")
-    except (DvcException, SCMError) as error:
-        raise UserError(
-            f"experiment {name!r} cannot be read ({error}); see `dvc exp list`"
-        ) from None
-    return metrics, page
+    with new_file(page) as partial:
+        partial.write_text(read_from_experiment(name, PAGE), encoding="utf-8")
+    return read_from_experiment(name, METRICS), page
 
 
 def with_table(readme: str, table: str) -> str:
@@ -51,10 +44,11 @@ def with_table(readme: str, table: str) -> str:
     return f"{before}{begin}\n\n{table}\n{end}{after}"
 
 
-def summary(metrics: dict[str, Any]) -> str:
-    """The results table in Markdown, and in words what it comes to."""
+def summary(metrics: dict[str, Any], seeds: dict[str, list[Trained]]) -> str:
+    """The results in Markdown: a table, in words what it comes to, and how far seeds differ."""
     verdicts = "\n".join(f"- {sentence}" for sentence in ensemble_verdicts(metrics))
-    return f"{results_markdown(metrics)}\n{headline(metrics)}\n\n{verdicts}\n"
+    text = f"{results_markdown(metrics)}\n{headline(metrics)}\n\n{verdicts}\n"
+    return f"{text}\n{seeds_markdown(seeds)}" if seeds else text
 
 
 def main() -> None:
@@ -74,7 +68,8 @@ def main() -> None:
     metrics = json.loads(text)
     if arguments.readme:
         readme = Path("README.md")
-        content = with_table(readme.read_text(encoding="utf-8"), summary(metrics))
+        seeds = read_json(SEEDS) if SEEDS.exists() else {}
+        content = with_table(readme.read_text(encoding="utf-8"), summary(metrics, seeds))
         with new_file(readme) as partial:
             partial.write_text(content, encoding="utf-8")
         return

@@ -89,6 +89,7 @@ def main() -> None:
                 result = {
                     "name": name,
                     "kind": "single",
+                    "seed": params.seed,
                     "network": config.network.name,
                     "hyperparameters": config.model_dump(),
                     "epochs": len(history),

@@ -123,7 +123,6 @@ def test_defaults_of_a_training(load):
     assert training.optimizer == Adam(name="adam")
     assert training.augmentation.model_dump() == UNCHANGED
     assert training.averaging is training.resolution is None
-    assert training.fast_kernels is False
     assert training.batch_size == 128
     assert training.monitor == "val_accuracy"
     assert training.patience is None
@@ -212,7 +211,6 @@ def test_the_original_s_optimizers_are_as_they_were():
         assert training.optimizer == Adam(name="adam")
         assert training.augmentation.model_dump() == UNCHANGED
         assert training.averaging is training.resolution is None
-        assert training.fast_kernels is False
 
 
 def test_the_new_keys(load):
@@ -224,7 +222,6 @@ def test_the_new_keys(load):
             "averaging": {"name": "lookahead", "every": 6},
             "augmentation": {"flip": "alternating", "cutout": 12, "cutmix": 0.5, "mixup": 0.2},
             "resolution": [[0, 20], [0.5, 24], [0.75, 32]],
-            "fast_kernels": True,
         }
     ).training("baseline")
     assert (training.network.width, training.network.activation) == (8, "gelu")
@@ -243,9 +240,9 @@ def test_the_new_keys(load):
         "cutout": 12,
         "cutmix": 0.5,
         "mixup": 0.2,
+        "mix_until": 1.0,
     }
     assert training.resolution == [[0, 20], [0.5, 24], [0.75, 32]]
-    assert training.fast_kernels is True
     assert load(baseline__schedule={"name": "linear", "peak": 0.1}).baseline.schedule.peak == 0.1
 
 
@@ -257,7 +254,7 @@ def test_a_found_optimizer_of_either_form(load, optimizer):
     assert own.training("tuned").optimizer == AdamW(name="adamw")
 
 
-UNCHANGED = {"flip": False, "crop": 0, "cutout": 0, "cutmix": 0.0, "mixup": 0.0}
+UNCHANGED = {"flip": False, "crop": 0, "cutout": 0, "cutmix": 0.0, "mixup": 0.0, "mix_until": 1.0}
 FOUND = {
     "network": {
         "name": "convnet",
@@ -483,7 +480,6 @@ def test_unknown_names_are_user_errors():
             {"baseline__averaging": {"name": "ema", "decay": 1.0}},
             ["baseline.averaging.decay = 1.0", "less than 1"],
         ),
-        ({"baseline__fast_kernels": 1}, ["baseline.fast_kernels = 1", "boolean"]),
         (
             {"baseline__augmentation": {"flip": "alternate"}},
             ["baseline.augmentation.flip = 'alternate'", "'alternating'"],

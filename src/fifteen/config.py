@@ -270,6 +270,7 @@ class Augmentation(Strict):
     cutout: Annotated[int, Field(ge=0, le=32)] = 0  # side of a grey square, in pixels
     cutmix: Share = 0.0  # of the images, with a part of another one
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0  # α of the shares of two mixed images
+    mix_until: Share = 1.0  # of the steps; the rest learn from whole images
 
 
 Schedule = Annotated[
@@ -291,7 +292,6 @@ class Training(Strict):
     augmentation: Augmentation = Augmentation()
     averaging: Averaging | None = None
     resolution: Resolution | None = None  # [from share of the steps, pixels]; none: as it is
-    fast_kernels: bool = False  # the same up to rounding; see training/kernels.py
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 128
     epochs: Epochs | None = None  # the whole budget
     monitor: Monitor = "val_accuracy"

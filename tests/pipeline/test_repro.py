@@ -1,6 +1,7 @@
 """The pipeline from end to end, and what a user changes about it."""
 
 import csv
+import json
 import re
 import time
 from itertools import combinations
@@ -289,6 +290,38 @@ def test_an_override_reruns_only_what_it_must(workspace):
     found = {name: scores["test"] for name, scores in accuracies(shown).items()}
     assert found == {name: model["test"]["accuracy"] for name, model in models.items()}
     assert found["refined"] == run.data.metrics["test/accuracy"]
+
+
+def test_seeds_beside_the_workspace(workspace):
+    """What `make seeds` calls."""
+    collect = ("python", "src/seeds.py", "--seeds", "1", "--models", "swift")
+    status, output = workspace.attempt(*collect)
+    assert status == 1
+    assert "experiment 'seed-1' cannot be read" in output
+    assert not (workspace.root / "reports/seeds.json").exists()
+
+    train = ("--temp", "--name", "seed-1", "-S", "seed=1", "evaluate_variant@swift")
+    output = workspace.run("dvc", "exp", "run", *train)
+    assert "train_variant@swift" in stages_run(output)
+    assert "train_variant@refined" not in stages_run(output)
+    assert workspace.changes() == []
+    workspace.run(*collect)
+    here = workspace.json("reports/models/swift/metrics.json")
+    mine, other = workspace.json("reports/seeds.json")["swift"]
+    assert (mine["seed"], other["seed"]) == (here["seed"], 1)
+    assert mine["test_accuracy"] == here["test"]["accuracy"]
+    assert mine["test_tta_accuracy"] == here["test_tta"]["accuracy"]
+    assert (mine["validation_accuracy"], mine["test_accuracy"]) != (
+        other["validation_accuracy"],
+        other["test_accuracy"],
+    )
+
+    here["hyperparameters"]["label_smoothing"] = 0.5
+    (workspace.root / "reports/models/swift/metrics.json").write_text(json.dumps(here))
+    status, output = workspace.attempt(*collect)
+    assert status == 1
+    assert "other hyperparameters" in output
+    workspace.run("dvc", "exp", "remove", "seed-1")
 
 
 def test_queue(project):

@@ -363,7 +363,6 @@ EVERYTHING = {
     "label_smoothing": 0.2,
     "augmentation": {"flip": "alternating", "crop": 2, "cutout": 4, "cutmix": 0.5, "mixup": 0.2},
     "resolution": [[0, 16], [0.5, 32]],
-    "fast_kernels": True,
 }
 
 

@@ -50,14 +50,16 @@ def training_batches(
 
     def load(epoch: tf.Tensor, batch: tf.Tensor, at: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         of_batch = tf.random.fold_in(tf.stack([tf.cast(seed, tf.int64), epoch]), batch)
+        share = (epoch * steps + batch) / (config.epochs * steps)  # of the steps that are done
         x, y = tf.gather(images, at), tf.gather(labels, at)
         if change.flip == "alternating":
             x = _mirror(x, tf.gather(mirrored_first, at) ^ (epoch % 2 == 1))
         x = augment(x, change, of_batch)
         if change.cutmix or change.mixup:
-            x, y = mix(x, tf.one_hot(y, classes), change, of_batch)
+            whole = tf.cast(x, tf.float32 if change.mixup else x.dtype), tf.one_hot(y, classes)
+            mixed = share < change.mix_until
+            x, y = tf.cond(mixed, lambda: mix(*whole, change, of_batch), lambda: whole)
         if config.resolution:
-            share = (epoch * steps + batch) / (config.epochs * steps)
             x = resize(x, config.resolution, share)
         return x, y
 

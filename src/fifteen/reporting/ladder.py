@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from fifteen.reporting.style import GREY, PALETTE, figure_style, new_figure, show_grid
-from fifteen.reporting.tables import percent, signed_points
+from fifteen.reporting.tables import NONE, percent, signed_points
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,7 +25,6 @@ from matplotlib.patches import Patch
 
 Part = Literal["ladder", "leave_one_out"]
 
-_NONE = "–"
 _COLOURS = {"better": PALETTE[1], "worse": PALETTE[2], "unsure": "#b9b9b9"}
 _WORDS = {
     "better": "better",
@@ -306,9 +305,9 @@ def _csv_cell(value: Any) -> str:  # noqa: ANN401 - of any column
 def _gain_text(row: Row) -> str:
     """`+1.20 ± 0.31`; in brackets where it may be noise, with a dash for an unknown error."""
     if row.gain is None:
-        return _NONE
+        return NONE
     if row.gain_error is None:
-        return f"{signed_points(row.gain)} ± {_NONE}"
+        return f"{signed_points(row.gain)} ± {NONE}"
     text = f"{signed_points(row.gain)} ± {percent(row.gain_error)}"
     return f"({text})" if row.verdict == "unsure" else text
 
@@ -319,7 +318,7 @@ def _table(what: str, gain: str, rows: Sequence[Row]) -> str:
         [":--", ":--", "--:", "--:", "--:", "--:", ":--"],
     ]
     for row in rows:
-        error = _NONE if row.error is None else percent(row.error)
+        error = NONE if row.error is None else percent(row.error)
         lines.append(
             [
                 row.rung,
@@ -340,7 +339,7 @@ def _note(rows: Sequence[Row]) -> str:
     return (
         "Means over seeds of the best epoch's validation accuracy; gains are paired over the seeds "
         "that both rungs have. ± is one standard error, from the spread between seeds of all rungs "
-        f"together; {_NONE}: one seed alone. In brackets: smaller than twice its error, not told "
+        f"together; {NONE}: one seed alone. In brackets: smaller than twice its error, not told "
         "from noise. All rungs are judged by the same validation images, and the errors do not say "
         f"how others would judge. Commits: {', '.join(commits)}{changed}."
     )

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fifteen.reporting.tables import Row, percent
+from fifteen.reporting.tables import NONE, Row, percent
 
 Search = Mapping[str, Any]
 Trial = Mapping[str, Any]
-
-_NONE = "–"
 
 # What the given network (networks/baseline.py) has built in, by the names that a search gives it.
 BASELINE_NETWORK = {
@@ -123,8 +121,8 @@ def trial_rows(search: Search) -> tuple[Row, list[Row]]:
             str(trial["bracket"]),
             str(trial["rung"]),
             str(trial["epochs"]),
-            trial["promoted_from"] or _NONE,
-            percent(trial["val_accuracy"]) if is_completed(trial) else _NONE,
+            trial["promoted_from"] or NONE,
+            percent(trial["val_accuracy"]) if is_completed(trial) else NONE,
             *(value_text(trial["hyperparameters"].get(name)) for name in names),
             f"{trial['seconds']:.0f}",
             f"{trial['status']}: {trial['message']}" if trial["message"] else trial["status"],
@@ -190,7 +188,7 @@ def hyperparameter_rows(searched: Searched) -> tuple[Row, list[Row]]:
                 range_text(dimension),
                 value_text(found.get(name)),
                 value_text(searched.baseline.get(name)),
-                _NONE if importance is None else importance_text(importance),
+                NONE if importance is None else importance_text(importance),
                 "not estimated" if importance is None else _verdict(importance),
             ]
         )
@@ -347,7 +345,7 @@ def basis_sentence(importances: Mapping[str, Any]) -> str:
 def value_text(value: Any) -> str:  # noqa: ANN401 - whatever a hyperparameter can be
     """A hyperparameter's value for reading, as params.yaml would spell it; None is a dash."""
     if value is None:
-        return _NONE
+        return NONE
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -10,7 +10,7 @@ Metrics = Mapping[str, Any]
 Row = list[str]
 
 BASELINE = "baseline"
-_NONE = "–"
+NONE = "–"
 
 
 def results_rows(metrics: Metrics) -> tuple[Row, list[Row]]:
@@ -43,7 +43,7 @@ def results_rows(metrics: Metrics) -> tuple[Row, list[Row]]:
             accuracy_with_interval(test),
         ]
         if has_views:
-            row.append(percent(model["test_tta"]["accuracy"]) if "test_tta" in model else _NONE)
+            row.append(percent(model["test_tta"]["accuracy"]) if "test_tta" in model else NONE)
         row += [
             percent(test["top5_accuracy"]),
             f"{test['nll']:.3f}",
@@ -51,7 +51,7 @@ def results_rows(metrics: Metrics) -> tuple[Row, list[Row]]:
         ]
         if has_superclasses:
             row.append(
-                percent(test["superclass_accuracy"]) if "superclass_accuracy" in test else _NONE
+                percent(test["superclass_accuracy"]) if "superclass_accuracy" in test else NONE
             )
         row += [
             str(model["epochs"]),
@@ -61,7 +61,7 @@ def results_rows(metrics: Metrics) -> tuple[Row, list[Row]]:
             _class_cell(test["worst_class"]),
         ]
         if original:
-            row.append(percent(original[name]) if name in original else _NONE)
+            row.append(percent(original[name]) if name in original else NONE)
         rows.append(row)
     return header, rows
 
@@ -86,13 +86,13 @@ def comparison_rows(comparisons: Iterable[Comparison]) -> tuple[Row, list[Row]]:
 def results_markdown(metrics: Metrics) -> str:
     """The results table in Markdown, with a line on hardware and split below."""
     header, rows = results_rows(metrics)
-    return f"{_markdown_table(header, rows, text_columns=2)}\n\n{setting(metrics)}\n"
+    return f"{markdown_table(header, rows, text_columns=2)}\n\n{setting(metrics)}\n"
 
 
 def comparisons_markdown(metrics: Metrics) -> str:
     """The comparisons in `metrics` as a Markdown table."""
     header, rows = comparison_rows(metrics["comparisons"])
-    return _markdown_table(header, rows, text_columns=2) + "\n"
+    return markdown_table(header, rows, text_columns=2) + "\n"
 
 
 def results_text(metrics: Metrics) -> str:
@@ -235,7 +235,7 @@ def _class_cell(entry: Mapping[str, Any]) -> str:
     return f"{entry['name']} ({percent(entry['accuracy'])})"
 
 
-def _markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int) -> str:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int) -> str:
     """A Markdown table: the first columns set to the left, the others, numbers, to the right."""
     rules = [":--" if index < text_columns else "--:" for index in range(len(header))]
     lines = [header, rules, *([_escaped(cell) for cell in row] for row in rows)]

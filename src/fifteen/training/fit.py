@@ -139,8 +139,7 @@ def train(
     if len(set(at)) < len(at):
         raise UserError(f"{len(rates)} training steps are too few for {len(at)} snapshots")
 
-    if config.fast_kernels:
-        network = with_fast_kernels(network)
+    network = with_fast_kernels(network)  # the same up to rounding
     network.compile(
         optimizer=build_optimizer(config.optimizer, TabulatedSchedule(rates)),
         loss=cross_entropy(config.label_smoothing),

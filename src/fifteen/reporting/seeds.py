@@ -1,0 +1,57 @@
+"""The same model trained with several seeds: how much of a figure is chance."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from fifteen.reporting.tables import NONE, markdown_table, percent
+
+Trained = Mapping[str, Any]
+
+
+def trained(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What a table of seeds needs of `reports/models/NAME/metrics.json`; accuracies are shares."""
+    views = metrics.get("test_tta")
+    return {
+        "seed": metrics["seed"],
+        "validation_accuracy": metrics["validation"]["accuracy"],
+        "test_accuracy": metrics["test"]["accuracy"],
+        "test_tta_accuracy": views["accuracy"] if views else None,
+        "train_seconds": metrics["train_seconds"],
+        "hardware": metrics["hardware"],
+    }
+
+
+def seeds_markdown(models: Mapping[str, Sequence[Trained]]) -> str:
+    """A table with a row per model: means over its seeds ± the standard deviation between them.
+
+    Args:
+        models: by name, what `trained` gives for each seed; at least one.
+    """
+    header = ["model", "seeds", "validation accuracy %", "test accuracy %", "with TTA %", "train s"]
+    rows = [
+        [
+            name,
+            ", ".join(str(one["seed"]) for one in seeds),
+            *(
+                _spread([one[key] for one in seeds])
+                for key in ("validation_accuracy", "test_accuracy", "test_tta_accuracy")
+            ),
+            f"{fmean(one['train_seconds'] for one in seeds):.0f}",
+        ]
+        for name, seeds in models.items()
+    ]
+    devices = dict.fromkeys(
+        f"{one['hardware']['device']}, {one['hardware']['precision']}"
+        for seeds in models.values()
+        for one in seeds
+    )
+    return f"{markdown_table(header, rows, text_columns=2)}\n\n{'; '.join(devices)}.\n"
+
+
+def _spread(shares: Sequence[float | None]) -> str:
+    """`76.70 ± 0.21`; without the deviation for one seed alone."""
+    if None in shares:
+        return NONE
+    deviation = f" ± {percent(stdev(shares))}" if len(shares) > 1 else ""
+    return percent(fmean(shares)) + deviation

@@ -1,0 +1,65 @@
+from fifteen.reporting.seeds import seeds_markdown, trained
+
+import pytest
+
+HARDWARE = {"device": "2 cores of a CPU", "precision": "float32"}
+
+
+def one(seed, test=0.75, **changes):
+    return {
+        "seed": seed,
+        "validation_accuracy": 0.74,
+        "test_accuracy": test,
+        "test_tta_accuracy": 0.77,
+        "train_seconds": 100.0,
+        "hardware": HARDWARE,
+    } | changes
+
+
+def cells(models, row=2):
+    line = seeds_markdown(models).splitlines()[row]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_means_and_deviations_by_hand():
+    seeds = [one(42, 0.76), one(1, 0.77, train_seconds=130.0), one(2, 0.78)]
+    # 76, 77, 78: mean 77, sample variance (1 + 0 + 1) / 2.
+    assert cells({"swift": seeds}) == [
+        "swift",
+        "42, 1, 2",
+        "74.00 ± 0.00",
+        "77.00 ± 1.00",
+        "77.00 ± 0.00",
+        "110",
+    ]
+
+
+def test_one_seed_has_no_deviation():
+    assert cells({"swift": [one(42)]})[2:5] == ["74.00", "75.00", "77.00"]
+
+
+def test_without_several_views():
+    assert cells({"swift": [one(42), one(1, test_tta_accuracy=None)]})[4] == "–"
+
+
+def test_all_hardware_is_named_once():
+    other = HARDWARE | {"device": "a GPU"}
+    models = {"a": [one(42), one(1)], "b": [one(42, hardware=other)]}
+    assert seeds_markdown(models).splitlines()[-1] == "2 cores of a CPU, float32; a GPU, float32."
+    assert cells(models, 3)[0] == "b"
+
+
+@pytest.mark.parametrize("views", [{}, {"test_tta": {"accuracy": 0.8}}])
+def test_what_is_taken_of_the_metrics(views):
+    expected = 0.8 if views else None
+    metrics = {
+        "seed": 1,
+        "validation": {"accuracy": 0.7, "loss": 1.0},
+        "test": {"accuracy": 0.72},
+        "train_seconds": 9.0,
+        "hardware": HARDWARE,
+        "network": "swift",
+    }
+    assert trained(metrics | views) == one(
+        1, 0.72, validation_accuracy=0.7, test_tta_accuracy=expected, train_seconds=9.0
+    )
