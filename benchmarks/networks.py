@@ -1,21 +1,25 @@
 """How fast each network trains here: against PyTorch, this machine's peak, and the whole stage.
 
 All numbers come from one run, in turn, several times over; each is the median. A multiplication
-and an addition are two operations; the backward pass counts as two forward passes.
+and an addition are two operations; the backward pass counts as two forward passes. PyTorch takes
+part if it is installed: `pip install -r benchmarks/requirements.txt`.
 
-Usage: python benchmarks/networks.py [--repeats 5] [--batch 1024] [--stage]
+Usage: python benchmarks/networks.py [--repeats 5] [--models swift swift_small]
 
-PyTorch takes part if it is installed: `pip install -r benchmarks/requirements.txt`. `--stage` adds
-the seconds per epoch of committed trainings (reports/models) against their bare steps.
+Columns: images per second over those of PyTorch; operations per second over those of a large
+convolution, measured beside it; time to make a batch over that of a step (each has all cores to
+itself); an epoch of the committed training at full resolution over its bare steps, where that
+was on a machine like this one.
 """
 
 import argparse
 import csv
 import gc
+import itertools
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,6 +28,9 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from fifteen import hardware  # noqa: E402
 from fifteen.config import Training, load_params  # noqa: E402
+from fifteen.data.arrays import Part  # noqa: E402
+from fifteen.data.pipeline import steps_per_epoch, training_batches  # noqa: E402
+from fifteen.files import read_json  # noqa: E402
 from fifteen.networks.registry import build_network  # noqa: E402
 from fifteen.training.kernels import with_fast_kernels  # noqa: E402
 from fifteen.training.losses import cross_entropy  # noqa: E402
@@ -35,22 +42,27 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 CLASSES = 100
-PRECISIONS = ("mixed_bfloat16", "float32")
+TRAINING_IMAGES = 45_000
+BFLOAT16 = "mixed_bfloat16"
+COLUMNS = ["/ PyTorch", "of conv peak", "input / step", "stage / steps"]
+COLUMNS += ["images/s", "GFLOP/s", "ms/step", "PyTorch im./s"]
 Step = Callable[[], object]
 
 
-def peaks(precision: str) -> dict[str, tuple[Step, float]]:
-    """A large matrix product and a large convolution, with their operations."""
-    dtype = keras.dtype_policies.get(precision).compute_dtype
-    matrix = tf.cast(tf.random.normal((4096, 4096)), dtype)
+def matrix_product(precision: str) -> tuple[Step, float]:
+    """A large one, and its operations."""
+    matrix = tf.cast(tf.random.normal((4096, 4096)), keras.DTypePolicy(precision).compute_dtype)
+    multiply = tf.function(lambda: tf.reduce_sum(tf.matmul(matrix, matrix)[:1]))
+    return lambda: multiply().numpy(), 2 * 4096**3
+
+
+def convolution(precision: str) -> tuple[Step, float]:
+    """A large one, and its operations."""
+    dtype = keras.DTypePolicy(precision).compute_dtype
     images = tf.cast(tf.random.normal((256, 16, 16, 256)), dtype)
     kernel = tf.cast(tf.random.normal((3, 3, 256, 256)), dtype)
-    multiply = tf.function(lambda: tf.reduce_sum(tf.matmul(matrix, matrix)[:1]))
     convolve = tf.function(lambda: tf.reduce_sum(tf.nn.conv2d(images, kernel, 1, "SAME")[:1]))
-    return {
-        "matmul 4096": (lambda: multiply().numpy(), 2 * 4096**3),
-        "conv 3×3, 256": (lambda: convolve().numpy(), 2 * 256 * 16 * 16 * 256 * 256 * 9),
-    }
+    return lambda: convolve().numpy(), 2 * 256 * 16 * 16 * 256 * 256 * 9
 
 
 def operations(network: keras.Model) -> float:
@@ -83,6 +95,15 @@ def keras_step(
     return lambda: float(network.train_function(batches)["loss"]), cost
 
 
+def input_seconds(config: Training, part: Part, batches: int = 40) -> float:
+    """The time to make a batch of a training at full resolution, the mean of many."""
+    config = config.model_copy(update={"resolution": None, "epochs": 1000})
+    stream = iter(training_batches(part, config, seed=0, first_epoch=0, classes=CLASSES))
+    for _ in range(batches // 4):
+        next(stream)
+    return seconds(lambda: [next(stream) for _ in range(batches)]) / batches
+
+
 def seconds(step: Step) -> float:
     """How long one call takes."""
     began = time.perf_counter()
@@ -90,89 +111,87 @@ def seconds(step: Step) -> float:
     return time.perf_counter() - began
 
 
-def epoch_seconds(name: str) -> float:
-    """The median epoch of a committed training at full resolution: its last third."""
-    with (ROOT / "reports" / "models" / name / "history.csv").open(encoding="utf-8") as file:
+def medians(steps: Mapping[str, Step], repeats: int) -> dict[str, float]:
+    """Seconds of each, measured in turn, after two calls that do not count."""
+    times = {name: [] for name in steps}
+    for repeat, (name, step) in itertools.product(range(-2, repeats), steps.items()):
+        taken = seconds(step)
+        if repeat >= 0:
+            times[name].append(taken)
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def stage_epoch_seconds(name: str, device: str) -> float | None:
+    """The median of the last third of a committed training's epochs, if `device` made them."""
+    folder = ROOT / "reports" / "models" / name
+    if not folder.exists() or read_json(folder / "metrics.json")["hardware"]["device"] != device:
+        return None
+    with (folder / "history.csv").open(encoding="utf-8") as file:
         epochs = [float(row["seconds"]) for row in csv.DictReader(file)]
     return statistics.median(epochs[-max(1, len(epochs) // 3) :])
+
+
+def row(name: str, config: Training, precision: str, device: str, repeats: int) -> list[str]:
+    """What is measured of one training in one precision."""
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (TRAINING_IMAGES, 32, 32, 3), np.uint8)
+    part = Part(pixels, random.integers(0, CLASSES, len(pixels)).astype(np.int32))
+    images, labels = (
+        pixels[: config.batch_size].astype(np.float32),
+        part.labels[: config.batch_size],
+    )
+
+    step, step_operations = keras_step(config, precision, images, labels)
+    peak, peak_operations = convolution(precision)
+    steps = {"step": step, "peak": peak}
+    if config.network.name == "swift" and find_spec("torch"):
+        from swift_torch import training_step
+
+        steps["torch"] = training_step(config.network.width, CLASSES, images, labels, precision)
+    times = medians(steps, repeats)
+
+    speed = step_operations / times["step"]
+    stage = stage_epoch_seconds(name, device) if precision == BFLOAT16 else None
+    bare = steps_per_epoch(TRAINING_IMAGES, config.batch_size) * times["step"]
+    torch = times.get("torch")
+    return [
+        f"{torch / times['step']:.2f}" if torch else "–",
+        f"{speed * times['peak'] / peak_operations:.1%}",
+        f"{input_seconds(config, part) / times['step']:.1%}",
+        f"{stage / bare:.2f}" if stage else "–",
+        f"{config.batch_size / times['step']:.0f}",
+        f"{speed / 1e9:.0f}",
+        f"{1000 * times['step']:.0f}",
+        f"{config.batch_size / torch:.0f}" if torch else "–",
+    ]
 
 
 def main() -> None:
     """Measure, and print one table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--batch", type=int, default=1024)
-    parser.add_argument("--stage", action="store_true")
+    parser.add_argument("--models", nargs="+", help="of params.yaml; else one of each network")
     arguments = parser.parse_args()
 
     params = load_params(ROOT / "params.yaml")
     trainings = {"baseline": params.baseline, **params.variants}
-    by_network = {}
-    for name, config in trainings.items():
-        by_network.setdefault(config.network, (name, config))
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (arguments.batch, 32, 32, 3)).astype(np.float32)
-    labels = random.integers(0, CLASSES, arguments.batch).astype(np.int32)
-    if find_spec("torch"):
-        from swift_torch import training_step
+    first_of_each = {config.network: name for name, config in reversed(trainings.items())}
+    names = arguments.models or [name for name in trainings if name in first_of_each.values()]
 
-    print(f"{hardware.configure('auto').device}; batches of {arguments.batch} images, 32×32\n")
-    header = ("network", "precision", "/ PyTorch", "of conv peak", "stage / steps")
-    print(
-        ("{:12} {:15}" + "{:>14}" * 7).format(*header, "images/s", "GFLOP/s", "ms/step", "PyTorch")
-    )
-    for precision in PRECISIONS:
-        work = peaks(precision)
-        peak = {
-            what: cost / statistics.median(seconds(step) for _ in range(1 + arguments.repeats))
-            for what, (step, cost) in work.items()
-        }
-        for name, config in by_network.values():
-            step, cost = keras_step(config, precision, images, labels)
-            contenders = {"keras": step, "peak": work["conv 3×3, 256"][0]}
-            if config.network.name == "swift" and find_spec("torch"):
-                contenders["torch"] = training_step(
-                    config.network.width, CLASSES, images, labels, precision
-                )
-            for contender in contenders.values():
-                contender()
-                contender()
-            times = {
-                key: statistics.median(found)
-                for key, found in zip(
-                    contenders,
-                    zip(
-                        *(
-                            [seconds(contender) for contender in contenders.values()]
-                            for _ in range(arguments.repeats)
-                        ),
-                        strict=True,
-                    ),
-                    strict=True,
-                )
-            }
-            speed = cost / times["keras"]
-            conv_peak = work["conv 3×3, 256"][1] / times["peak"]
-            cells = [
-                f"{times['torch'] / times['keras']:.2f}" if "torch" in times else "–",
-                f"{speed / conv_peak:.1%}",
-                "–",
-                f"{arguments.batch / times['keras']:.0f}",
-                f"{speed / 1e9:.0f}",
-                f"{1000 * times['keras']:.0f}",
-                f"{arguments.batch / times['torch']:.0f}" if "torch" in times else "–",
-            ]
-            if arguments.stage and precision == "mixed_bfloat16":
-                steps = 45_000 / arguments.batch * times["keras"]
-                cells[2] = f"{epoch_seconds(name) / steps:.2f}"
-            print(("{:12} {:15}" + "{:>14}" * 7).format(name, precision, *cells), flush=True)
-            del step, contenders
+    device = hardware.configure("auto").device
+    print(f"{device}; images of 32×32\n")
+    layout = "{:12} {:15}" + "{:>15}" * 8
+    print(layout.format("network", "precision", *COLUMNS))
+    for precision in (BFLOAT16, "float32"):
+        for name in names:
+            cells = row(name, params.training(name), precision, device, arguments.repeats)
+            print(layout.format(name, precision, *cells), flush=True)
             keras.backend.clear_session()
             gc.collect()
-        print(
-            f"{'peak':12} {precision:15} "
-            + ", ".join(f"{what}: {value / 1e9:.0f} GFLOP/s" for what, value in peak.items())
-        )
+        peaks = {"matmul": matrix_product(precision), "convolution": convolution(precision)}
+        times = medians({what: step for what, (step, _) in peaks.items()}, arguments.repeats)
+        for what, (_, cost) in peaks.items():
+            print(f"{what + ' peak':17} {precision:15} {cost / times[what] / 1e9:.0f} GFLOP/s")
 
 
 if __name__ == "__main__":
