@@ -204,6 +204,14 @@ def test_an_average_s_name_is_short_for_it(load, name, options):
     assert load(baseline__averaging=None).baseline.averaging is None
 
 
+@pytest.mark.parametrize("value", ["relu", ["relu"], ["relu", "tanh"], "leaky_relu", ...])
+def test_a_choice_that_others_depend_on_can_be_narrowed_fixed_or_taken_out(load, value):
+    params = load(tune__space__network__conv_activation=value)
+    names = [dimension.name for dimension in dimensions(params.tune.space)]
+    assert ("network.conv_slope" in names) == (value == "leaky_relu")
+    assert "network.dense_slope" in names
+
+
 def test_the_original_s_optimizers_are_as_they_were():
     params = load_params(PARAMS)
     for name in ("baseline", "refined", "cyclic", "snapshot"):
@@ -550,11 +558,11 @@ def test_unknown_names_are_user_errors():
         ),
         (
             {"tune__space__network__conv_slope__when": {"conv_activation": "gelu"}},
-            ["network.conv_slope: `when` names ['gelu'], which network.conv_activation cannot be"],
+            ["tune.space.network.conv_activation = 'gelu': input should be 'relu'"],
         ),
         (
-            {"tune__space__network__conv_activation": "relu"},  # its slope is still searched
-            ["network.conv_slope: `when` must name a key beside it"],
+            {"tune__space__network__conv_slope__when": {"conv_activatoin": "leaky_relu"}},
+            ["tune.space.network.conv_activatoin", "did you mean 'conv_activation'"],
         ),
         # choices that no training can be, wherever they stand in the list
         (

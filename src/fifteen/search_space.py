@@ -2,13 +2,14 @@
 
 In place of a value stands a list (`[adam, sgd]`), or a mapping with `choice`, or with `low` and
 `high` and possibly `sampling: log`; whole bounds make a whole number. With `when: {key: value}` a
-mapping is searched only where the key beside it has that value, or one of those values.
+mapping is searched only where the key beside it has that value, or one of those values. Where that
+key has a fixed value, the condition holds always or never; where it is absent, never.
 """
 
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Scalar = bool | int | float | str
@@ -63,32 +64,25 @@ def dimensions(space: Mapping[str, Any]) -> list[Dimension]:
     Raises:
         ValueError: some are malformed; the message has a line for each, which names its key.
     """
-    found, problems = [], []
-    for path, value in _leaves(space):
-        if _is_searched(value):
-            try:
-                found.append(_dimension(path, value))
-            except ValueError as error:
-                problems.append(str(error))
-    if problems:
-        raise ValueError("\n".join(problems))
-    by_path = {dimension.path: dimension for dimension in found}
-    for dimension in found:
-        if dimension.parent is None:
-            continue
+    declared = _declared(space)
+    by_path = {dimension.path: dimension for dimension in declared}
+    fixed = {path: value for path, value in _leaves(space) if not _is_searched(value)}
+    independent, dependent = [], []
+    for dimension in declared:
         parent = by_path.get(dimension.parent)
-        if parent is None or parent.parent is not None or not parent.values:
+        if dimension.parent is None:
+            independent.append(dimension)
+        elif parent is None:
+            if fixed.get(dimension.parent) in dimension.parent_values:
+                independent.append(replace(dimension, parent=None, parent_values=()))
+        elif parent.parent is not None or not parent.values:
             raise ValueError(
                 f"{dimension.name}: `when` must name a key beside it that is chosen from a list "
                 f"under no condition, not {'.'.join(dimension.parent)!r}"
             )
-        impossible = set(dimension.parent_values) - set(parent.values)
-        if impossible:
-            raise ValueError(
-                f"{dimension.name}: `when` names {sorted(impossible, key=str)}, which "
-                f"{parent.name} cannot be; it is one of {list(parent.values)}"
-            )
-    return sorted(found, key=lambda dimension: dimension.parent is not None)
+        elif common := [value for value in dimension.parent_values if value in parent.values]:
+            dependent.append(replace(dimension, parent_values=tuple(common)))
+    return independent + dependent
 
 
 def size(space: Mapping[str, Any]) -> float:
@@ -131,7 +125,7 @@ def with_values(space: Mapping[str, Any], values: Mapping[str, Scalar]) -> dict[
 
 
 def probes(space: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Training sections that, together, have every extreme value of every dimension."""
+    """Training sections that together have every extreme value, and every value in a `when`."""
     all_of_them = dimensions(space)
     first = {d.name: d.extremes()[0] for d in all_of_them if d.parent is None}
     yield with_values(space, first)
@@ -139,6 +133,12 @@ def probes(space: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         given = {".".join(dimension.parent): dimension.parent_values[0]} if dimension.parent else {}
         for value in dimension.extremes():
             yield with_values(space, first | given | {dimension.name: value})
+    for dimension in _declared(space):
+        for value in dimension.parent_values:
+            under: Any = value
+            for key in reversed(dimension.parent):
+                under = {key: under}
+            yield merge(with_values(space, first), under)
 
 
 def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,6 +156,20 @@ def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
         elif value is not None:
             merged[key] = value
     return merged
+
+
+def _declared(space: Mapping[str, Any]) -> list[Dimension]:
+    """The dimensions as they stand in a space, whatever the keys of their conditions are."""
+    found, problems = [], []
+    for path, value in _leaves(space):
+        if _is_searched(value):
+            try:
+                found.append(_dimension(path, value))
+            except ValueError as error:
+                problems.append(str(error))
+    if problems:
+        raise ValueError("\n".join(problems))
+    return found
 
 
 def _is_searched(value: Any) -> bool:  # noqa: ANN401 - anything YAML can hold

@@ -33,7 +33,8 @@ def dataset(part, seed=1, epochs=range(3), batch=BATCH, resolution=None, **augme
         resolution=resolution,
         augmentation=augmentation,
     )
-    return training_batches(part, config, seed, epochs.start, IMAGES)
+    total_steps = epochs.stop * steps_per_epoch(len(part.labels), batch)
+    return training_batches(part, config, seed, epochs.start, IMAGES, total_steps)
 
 
 def batches(part, seed=1, epochs=range(3), **config):

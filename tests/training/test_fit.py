@@ -47,12 +47,15 @@ def build(seed=0, normalised=True):
 def run(
     work, epochs=4, rates=None, publish=lambda history: None, network=None, callbacks=(), **config
 ):
-    """Train a small network; returns it and its history."""
+    """Train a small network; returns it, as it was trained, and its history."""
     network = network or build()
+    trained = [network]
+    keep = keras.callbacks.LambdaCallback(on_train_begin=lambda _: trained.append(keep.model))
     config = Training(network="baseline", batch_size=BATCH, epochs=epochs, **config)
     rates = np.full(epochs * STEPS, 0.01, np.float32) if rates is None else rates
+    callbacks = [keep, *callbacks]
     history = train(network, config, rates, TRAIN, VALIDATION, 7, work, publish, callbacks)
-    return network, history
+    return trained[-1], history
 
 
 def timeless(history):

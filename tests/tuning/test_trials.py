@@ -33,6 +33,9 @@ VALUES = {"network.dropout": 0.25, "optimizer": "adam", "schedule.peak": 0.01}
 FAILURES = [
     UserError("the loss became nan"),
     MemoryError("no room\nfor 2 tensors"),
+    tf.errors.ResourceExhaustedError(
+        None, None, "Graph execution error:\n\nDetected at node x\nOOM when allocating a tensor\n"
+    ),
     tf.errors.ResourceExhaustedError(None, None, "no room\nfor 2 tensors"),
 ]
 
@@ -92,6 +95,7 @@ def trials(root, tmp_path, monkeypatch, request):
         key=request.node.name,
         parent_run=(root / "parent").read_text(encoding="utf-8"),
         progress=Progress(tmp_path / "tune.log"),
+        save_clock=lambda: None,
     )
     keras.config.set_dtype_policy(policy)
     mlflow.set_tracking_uri(None)
@@ -166,8 +170,8 @@ def take_steps(clock, time, kind, *durations):
         getattr(clock, f"on_{kind}_batch_end")(0)
 
 
-def test_the_step_clock_counts_the_first_step_as_the_mean_of_the_others(perf_counter):
-    clock = StepClock()
+def test_the_step_clock_counts_the_first_step_as_the_mean_of_the_others(perf_counter, tmp_path):
+    clock = StepClock(tmp_path / "steps.json")
     assert clock.seconds == 0
     take_steps(clock, perf_counter, "train", 9.0)
     assert clock.seconds == 9  # nothing to compare with
@@ -179,19 +183,30 @@ def test_the_step_clock_counts_the_first_step_as_the_mean_of_the_others(perf_cou
     assert clock.seconds == 1 + 3 + 8 + 4 + 1
 
 
-def test_the_step_clock_takes_a_fast_first_step_as_it_is(perf_counter):
-    clock = StepClock()
+def test_the_step_clock_takes_a_fast_first_step_as_it_is(perf_counter, tmp_path):
+    clock = StepClock(tmp_path / "steps.json")
     take_steps(clock, perf_counter, "train", 1.0, 2.0, 4.0)
     assert clock.seconds == 7
 
 
-def test_the_step_clock_leaves_out_what_is_between_steps(perf_counter):
-    clock = StepClock()
+def test_the_step_clock_leaves_out_what_is_between_steps(perf_counter, tmp_path):
+    clock = StepClock(tmp_path / "steps.json")
     for began in (0.0, 1000.0):
         perf_counter.times = [began, began + 1]
         clock.on_train_batch_begin(0)
         clock.on_train_batch_end(0)
     assert clock.seconds == 2
+
+
+def test_the_step_clock_goes_on_where_an_earlier_session_saved_it(perf_counter, tmp_path):
+    clock = StepClock(tmp_path / "steps.json")
+    take_steps(clock, perf_counter, "train", 1.0, 2.0)
+    clock.save()
+    take_steps(clock, perf_counter, "train", 4.0)  # of an epoch that was never finished
+    again = StepClock(tmp_path / "steps.json")
+    assert again.seconds == 3
+    take_steps(again, perf_counter, "train", 2.0, 2.0)
+    assert again.seconds == 7
 
 
 # One trial
@@ -269,7 +284,8 @@ def test_a_failing_trial_is_recorded_and_the_next_one_runs(
     trials, toy_train, client, capsys, error
 ):
     toy_train.errors = [error]
-    message = str(error).partition("\n")[0]
+    lines = str(error).splitlines()
+    message = next((line for line in lines if "OOM" in line), lines[0])
     assert trials.train(make_trial("0000", 1)) == 0.0
     assert capsys.readouterr().out.endswith(f"  failed: {message}\n")
     result = trials.result("0000")
@@ -345,9 +361,9 @@ def test_a_trial_that_diverges_has_failed(trials, client, monkeypatch):
 def test_a_promoted_trial_goes_on_as_if_it_had_never_stopped(trials, client, monkeypatch):
     networks = []
 
-    def watched(network, *args, **kwargs):
-        networks.append(network)
-        return train(network, *args, **kwargs)
+    def watched(*args, callbacks, **kwargs):
+        keep = keras.callbacks.LambdaCallback(on_train_begin=lambda _: networks.append(keep.model))
+        return train(*args, callbacks=[*callbacks, keep], **kwargs)
 
     train = module.train
     monkeypatch.setattr(module, "train", watched)

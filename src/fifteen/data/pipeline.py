@@ -17,7 +17,12 @@ def steps_per_epoch(images: int, batch_size: int) -> int:
 
 
 def training_batches(
-    part: Part, config: Training, seed: int, first_epoch: int, classes: int
+    part: Part,
+    config: Training,
+    seed: int,
+    first_epoch: int,
+    classes: int,
+    total_steps: int,
 ) -> tf.data.Dataset:
     """All batches of a training from `first_epoch`, each epoch a full shuffle of the part.
 
@@ -30,6 +35,7 @@ def training_batches(
         seed: decides the order and the augmentation.
         first_epoch: counted from 0.
         classes: number of classes.
+        total_steps: of the whole training, by which resolution and mixing go.
 
     Returns:
         Pairs of (batch, height, width, 3) images in 0–255 and their labels, ceil(N / batch_size) of
@@ -50,7 +56,7 @@ def training_batches(
 
     def load(epoch: tf.Tensor, batch: tf.Tensor, at: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         of_batch = tf.random.fold_in(tf.stack([tf.cast(seed, tf.int64), epoch]), batch)
-        share = (epoch * steps + batch) / (config.epochs * steps)  # of the steps that are done
+        share = (epoch * steps + batch) / total_steps  # of the steps that are done
         x, y = tf.gather(images, at), tf.gather(labels, at)
         if change.flip == "alternating":
             x = _mirror(x, tf.gather(mirrored_first, at) ^ (epoch % 2 == 1))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fifteen.config import Averaging, Training
 from fifteen.data.arrays import Part
-from fifteen.data.pipeline import evaluation_batches, training_batches
+from fifteen.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
 from fifteen.errors import UserError
 from fifteen.training.averaging import WeightAveraging
 from fifteen.training.checkpoint import restore_state, save_state, save_variables
@@ -119,7 +119,8 @@ def train(
     Args:
         network: built but not compiled; gives the first weights.
         config: what to do, its number of epochs filled in.
-        rates: the learning rate of each of the epochs * steps_per_epoch steps, float32.
+        rates: the learning rate of each step, float32. Those beyond the epochs of `config` are of a
+            training that will go on: what changes along it goes by the whole of it.
         training: the images to learn from.
         validation: the images that judge each epoch.
         seed: decides the order of the images.
@@ -134,7 +135,7 @@ def train(
     Raises:
         UserError: the loss is no longer finite, or there are fewer steps than snapshots.
     """
-    epochs, steps = config.epochs, len(rates) // config.epochs
+    epochs, steps = config.epochs, steps_per_epoch(len(training.labels), config.batch_size)
     at = snapshot_steps(config.snapshots, len(rates))
     if len(set(at)) < len(at):
         raise UserError(f"{len(rates)} training steps are too few for {len(at)} snapshots")
@@ -161,7 +162,7 @@ def train(
         publish(history)
     if done < epochs and not (done and out_of_patience(history, config.monitor, config.patience)):
         network.fit(
-            training_batches(training, config, seed, done, network.output_shape[-1]),
+            training_batches(training, config, seed, done, network.output_shape[-1], len(rates)),
             validation_data=evaluation_batches(validation),
             initial_epoch=done,
             epochs=epochs,

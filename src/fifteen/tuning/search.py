@@ -12,6 +12,7 @@ from pathlib import Path
 from fifteen.errors import UserError
 from fifteen.tuning.oracle import Oracle
 
+import grpc
 import keras_tuner
 import keras_tuner.src.engine.conditions
 from keras_tuner.engine.trial import Trial
@@ -63,12 +64,34 @@ class Search(keras_tuner.engine.base_tuner.BaseTuner):
             oracle: chooses the trials.
             folder: keeps the state; the same for a chief and its workers.
             train_trial: trains one trial and returns its validation accuracy, in [0, 1].
+
+        Raises:
+            UserError: the chief cannot listen where it should.
         """
-        super().__init__(oracle, directory=str(folder.parent), project_name=folder.name)
+        try:
+            super().__init__(oracle, directory=str(folder.parent), project_name=folder.name)
+        except RuntimeError as error:
+            if not is_chief():
+                raise
+            raise UserError(f"the chief cannot listen at {_address()}: {error}") from None
         self._train_trial = train_trial
         self._waiting = False
         if not is_worker():
             oracle.reload()
+
+    def search(self) -> None:
+        """Run what is left of the search.
+
+        Raises:
+            UserError: the chief does not answer.
+        """
+        try:
+            super().search()
+        except grpc.RpcError as error:
+            raise UserError(
+                f"the chief at {_address()} does not answer ({error.details()}); start it again, "
+                "and then this worker"
+            ) from None
 
     def pre_create_trial(self) -> None:
         """Ask once a second while the oracle waits for the trials of other workers."""
@@ -97,3 +120,7 @@ class Search(keras_tuner.engine.base_tuner.BaseTuner):
         """Write the oracle's state, which is all there is; a worker's is the chief's."""
         if not is_worker():
             self.oracle.save()
+
+
+def _address() -> str:
+    return f"{os.environ['KERASTUNER_ORACLE_IP']}:{os.environ['KERASTUNER_ORACLE_PORT']}"

@@ -21,6 +21,7 @@ from filelock import FileLock
 from keras_tuner.engine.trial import Trial
 
 DATA = Path("data/trainval")
+SESSION = "session.json"  # by which workers know their chief
 CHIEF_TIMEOUT = 600  # seconds for which a worker waits for its chief to begin
 
 
@@ -44,8 +45,8 @@ def search(params: Params, folder: Path) -> None:
     if is_worker():
         progress.say(f"{own_name()} works for the search in {work}")
         session = _session_of_chief(work)
-        trials = _trials(tune, machine.precision, work, session, progress)
-        _run(tune, trials, work, progress, began)
+        trials = _trials(tune, machine.precision, work, session, progress, began)
+        _run(tune, trials, work, progress)
         return
 
     with (
@@ -58,11 +59,12 @@ def search(params: Params, folder: Path) -> None:
         run.set_tags({"device": machine.device})
         run.log_data(source, checksums)
         session = {"key": resume_key(work), "run": run.id}
-        write_json(work / "session.json", session)
+        if is_chief():
+            write_json(work / SESSION, session)
         progress.say(f"search for {tune.variant}: on {machine.device}, in {machine.precision}")
         progress.say(f"these lines are also in {progress.log}")
-        trials = _trials(tune, machine.precision, work, session, progress)
-        oracle = _run(tune, trials, work, progress, began)
+        trials = _trials(tune, machine.precision, work, session, progress, began)
+        oracle = _run(tune, trials, work, progress)
 
         record = _record(tune, trials, oracle, work)
         winner = next(row for row in record["trials"] if row["trial"] == record["winner"])
@@ -79,6 +81,7 @@ def search(params: Params, folder: Path) -> None:
         )
         for file in (folder / "hyperparameters.json", folder / "search.json", progress.log):
             run.log_file(file)
+    (work / SESSION).unlink(missing_ok=True)
     # The small rest stays: a kill before DVC knows of the result must not repeat the search.
     for checkpoints in work.glob("configuration_*"):
         shutil.rmtree(checkpoints)
@@ -93,7 +96,7 @@ def _decides(tune: Tune, precision: str, checksums: dict[str, str]) -> dict[str,
     """What decides the outcome of a search, besides the code that `work_folder` looks at."""
     return {
         "tune": tune.model_dump(),
-        "with defaults": Training.model_validate(next(probes(tune.space))).model_dump(),
+        "with defaults": [Training.model_validate(p).model_dump() for p in probes(tune.space)],
         "space": md5(Path(search_space.__file__)),
         "precision": precision,
         "data": checksums,
@@ -101,8 +104,15 @@ def _decides(tune: Tune, precision: str, checksums: dict[str, str]) -> dict[str,
 
 
 def _trials(
-    tune: Tune, precision: str, work: Path, session: dict[str, str], progress: Progress
+    tune: Tune,
+    precision: str,
+    work: Path,
+    session: dict[str, str],
+    progress: Progress,
+    began: float,
 ) -> Trials:
+    clock = work / f"clock_{own_name()}.json"
+    before = read_json(clock)["seconds"] if clock.exists() else 0.0
     return Trials(
         tune,
         read_classes(DATA),
@@ -113,12 +123,13 @@ def _trials(
         session["key"],
         session["run"],
         progress,
+        lambda: write_json(clock, {"seconds": before + time.monotonic() - began}),
     )
 
 
 def _session_of_chief(work: Path) -> dict[str, str]:
     """What the chief of this search has written down for its workers."""
-    path, deadline = work / "session.json", time.monotonic() + CHIEF_TIMEOUT
+    path, deadline = work / SESSION, time.monotonic() + CHIEF_TIMEOUT
     while not path.exists():
         if time.monotonic() > deadline:
             raise UserError(
@@ -130,14 +141,12 @@ def _session_of_chief(work: Path) -> dict[str, str]:
     return read_json(path)
 
 
-def _run(tune: Tune, trials: Trials, work: Path, progress: Progress, began: float) -> Oracle:
+def _run(tune: Tune, trials: Trials, work: Path, progress: Progress) -> Oracle:
     """Run what is left of the search; returns the oracle, which in a worker has no trials."""
-    clock = work / f"clock_{own_name()}.json"
-    before = read_json(clock)["seconds"] if clock.exists() else 0.0
 
     def train(trial: Trial) -> float:
         accuracy = trials.train(trial)
-        write_json(clock, {"seconds": before + time.monotonic() - began})
+        trials.save_clock()
         return accuracy
 
     def ended(oracle: Oracle, _: Trial) -> None:

@@ -3,6 +3,7 @@
 import gc
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,13 @@ FAILURES = (UserError, MemoryError, tf.errors.ResourceExhaustedError)
 
 
 class StepClock(keras.callbacks.Callback):
-    """Measures the time in training and validation steps."""
+    """Measures the time in training and validation steps, that in earlier sessions included."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: Path) -> None:
+        """Go on from what was saved in `file`, if anything was."""
         super().__init__()
+        self._file = file
+        self._before = read_json(file)["seconds"] if file.exists() else 0.0
         self._durations: dict[str, list[float]] = defaultdict(list)
 
     @property
@@ -43,10 +47,14 @@ class StepClock(keras.callbacks.Callback):
         The first execution of each kind, in which TensorFlow builds its graph, counts as the mean
         of the others.
         """
-        total = 0.0
+        total = self._before
         for first, *others in self._durations.values():
             total += sum(others) + (min(first, sum(others) / len(others)) if others else first)
         return total
+
+    def save(self) -> None:
+        """Write the time so far to the file."""
+        write_json(self._file, {"seconds": self.seconds})
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Start the clock."""
@@ -79,6 +87,7 @@ class Trials:
         key: the resume key of the search.
         parent_run: the MLflow run of the search.
         progress: where to say what happens.
+        save_clock: is called after every epoch, to remember the time that the search has taken.
     """
 
     tune: Tune
@@ -90,6 +99,7 @@ class Trials:
     key: str
     parent_run: str
     progress: Progress
+    save_clock: Callable[[], None]
 
     def train(self, trial: Trial) -> float:
         """Train a trial; returns its best validation accuracy, in [0, 1].
@@ -130,7 +140,7 @@ class Trials:
             update={"epochs": own["tuner/epochs"], "patience": self.tune.patience}
         )
         self._say(outcome)
-        clock = StepClock()
+        clock = StepClock(self.folder / f"steps_{trial.trial_id}.json")
         try:
             if origin and origin["status"] == "failed":
                 raise UserError(f"it was promoted from trial {parent}, which failed")
@@ -147,7 +157,7 @@ class Trials:
                     run.set_tags({"failure": error})
                     raise  # the run is FAILED
         except FAILURES as error:
-            message = str(error).partition("\n")[0] or type(error).__name__
+            message = _reason(error)
             self.progress.say(f"  failed: {message}")
             return outcome | {
                 "status": "failed",
@@ -177,7 +187,8 @@ class Trials:
         clock: StepClock,
     ) -> History:
         run.log_params(config.model_dump() | {"seed": self.tune.seed, "precision": self.precision})
-        run.set_tags({k: outcome[k] for k in ("trial", "bracket", "rung", "promoted_from")})
+        tags = {k: outcome[k] for k in ("trial", "bracket", "rung", "promoted_from")}
+        run.set_tags({key: value for key, value in tags.items() if value is not None})
         steps = steps_per_epoch(len(self.training.labels), config.batch_size)
         rates = learning_rates(config.schedule, self.tune.max_epochs, steps)
 
@@ -185,6 +196,8 @@ class Trials:
             run.log_history([asdict(row) for row in history], rates, steps)
             row = history[-1]
             if row.epoch > initial_epoch:  # else it is of the trial before
+                clock.save()
+                self.save_clock()
                 self.progress.say(
                     f"  epoch {row.epoch} of {config.epochs}: validation accuracy "
                     f"{row.val_accuracy:.2%}, {row.seconds:.0f} s"
@@ -197,7 +210,7 @@ class Trials:
         history = train(
             build_network(config.network, len(self.classes.names), self.training.images),
             config,
-            rates[: config.epochs * steps],
+            rates,
             self.training,
             self.validation,
             self.tune.seed,
@@ -218,6 +231,12 @@ class Trials:
             + (f", promoted from {promoted}" if promoted else "")
             + f"): {values}"
         )
+
+
+def _reason(error: Exception) -> str:
+    """The line of a message that says it: TensorFlow's begin with where, not with what."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if "OOM" in line), (lines or [type(error).__name__])[0])
 
 
 def _short(value: bool | int | float | str) -> str:
