@@ -248,7 +248,6 @@ def test_the_new_keys(load):
         "cutout": 12,
         "cutmix": 0.5,
         "mixup": 0.2,
-        "mix_until": 1.0,
     }
     assert training.resolution == [[0, 20], [0.5, 24], [0.75, 32]]
     assert load(baseline__schedule={"name": "linear", "peak": 0.1}).baseline.schedule.peak == 0.1
@@ -262,7 +261,7 @@ def test_a_found_optimizer_of_either_form(load, optimizer):
     assert own.training("tuned").optimizer == AdamW(name="adamw")
 
 
-UNCHANGED = {"flip": False, "crop": 0, "cutout": 0, "cutmix": 0.0, "mixup": 0.0, "mix_until": 1.0}
+UNCHANGED = {"flip": False, "crop": 0, "cutout": 0, "cutmix": 0.0, "mixup": 0.0}
 FOUND = {
     "network": {
         "name": "convnet",

@@ -270,7 +270,6 @@ class Augmentation(Strict):
     cutout: Annotated[int, Field(ge=0, le=32)] = 0  # side of a grey square, in pixels
     cutmix: Share = 0.0  # of the images, with a part of another one
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0  # α of the shares of two mixed images
-    mix_until: Share = 1.0  # of the steps; the rest learn from whole images
 
 
 Schedule = Annotated[

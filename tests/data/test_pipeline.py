@@ -433,17 +433,6 @@ def test_mixed_batches_have_shares_for_labels(part, change):
     assert sum(labels.sum() for _, labels in found) == pytest.approx(3 * IMAGES, rel=1e-5)
 
 
-@pytest.mark.parametrize("change", [{"cutmix": 1.0}, {"mixup": 1.0}])
-def test_the_last_steps_learn_from_whole_images(part, change):
-    """Three epochs of five batches, mixed in the first 60 % of the steps."""
-    found = batches(part, mix_until=0.6, **change)
-    whole = [(np.asarray(labels).max(axis=1) == 1).all() for _, labels in found]
-    assert whole == [False] * 9 + [True] * 6
-    for (images, labels), (expected, _) in zip(found[9:], batches(part)[9:], strict=True):
-        np.testing.assert_array_equal(images, expected)
-        assert labels.shape == (len(images), IMAGES)
-
-
 @pytest.mark.parametrize("change", [{}, {"flip": True, "crop": 4, "cutout": 8}])
 def test_labels_are_whole_where_nothing_is_mixed(part, change):
     for _, labels in batches(part, cutmix=0.0, mixup=0.0, **change):

@@ -183,8 +183,9 @@ def test_a_run_for_the_search_and_one_for_each_trial(searched):
         run = children[trial["trial"]]
         assert run.info.run_id == trial["run_id"]
         assert run.info.status == "FINISHED"
-        tags = {key: run.data.tags[key] for key in ("bracket", "rung", "promoted_from")}
-        assert tags == {key: str(trial[key]) for key in tags}
+        for key in ("bracket", "rung", "promoted_from"):
+            expected = None if trial[key] is None else str(trial[key])
+            assert run.data.tags.get(key) == expected
         assert run.data.params["schedule.peak"] == str(trial["hyperparameters"]["schedule.peak"])
         assert run.data.metrics["val/best_accuracy"] == trial["val_accuracy"]
         accuracies = searched.curve(run.info.run_id, "val/accuracy")

@@ -35,7 +35,7 @@ def training_batches(
         seed: decides the order and the augmentation.
         first_epoch: counted from 0.
         classes: number of classes.
-        total_steps: of the whole training, by which resolution and mixing go.
+        total_steps: of the whole training, by which the resolution goes.
 
     Returns:
         Pairs of (batch, height, width, 3) images in 0–255 and their labels, ceil(N / batch_size) of
@@ -56,16 +56,14 @@ def training_batches(
 
     def load(epoch: tf.Tensor, batch: tf.Tensor, at: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         of_batch = tf.random.fold_in(tf.stack([tf.cast(seed, tf.int64), epoch]), batch)
-        share = (epoch * steps + batch) / total_steps  # of the steps that are done
         x, y = tf.gather(images, at), tf.gather(labels, at)
         if change.flip == "alternating":
             x = _mirror(x, tf.gather(mirrored_first, at) ^ (epoch % 2 == 1))
         x = augment(x, change, of_batch)
         if change.cutmix or change.mixup:
-            whole = tf.cast(x, tf.float32 if change.mixup else x.dtype), tf.one_hot(y, classes)
-            mixed = share < change.mix_until
-            x, y = tf.cond(mixed, lambda: mix(*whole, change, of_batch), lambda: whole)
+            x, y = mix(x, tf.one_hot(y, classes), change, of_batch)
         if config.resolution:
+            share = (epoch * steps + batch) / total_steps  # of the steps that are done
             x = resize(x, config.resolution, share)
         return x, y
 

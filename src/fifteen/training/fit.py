@@ -117,7 +117,7 @@ def train(
     out. On the validation images it is always the plain one, comparable between trainings.
 
     Args:
-        network: built but not compiled; gives the first weights.
+        network: built but not compiled; gives the first weights, and has the last ones in the end.
         config: what to do, its number of epochs filled in.
         rates: the learning rate of each step, float32. Those beyond the epochs of `config` are of a
             training that will go on: what changes along it goes by the whole of it.
@@ -140,7 +140,7 @@ def train(
     if len(set(at)) < len(at):
         raise UserError(f"{len(rates)} training steps are too few for {len(at)} snapshots")
 
-    network = with_fast_kernels(network)  # the same up to rounding
+    given, network = network, with_fast_kernels(network)  # the same up to rounding
     network.compile(
         optimizer=build_optimizer(config.optimizer, TabulatedSchedule(rates)),
         loss=cross_entropy(config.label_smoothing),
@@ -176,6 +176,7 @@ def train(
             ],
             verbose=(1 if sys.stdout.isatty() else 2) if verbose is None else verbose,
         )
+    given.set_weights(network.get_weights())
     return history
 
 
