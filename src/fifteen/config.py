@@ -171,7 +171,7 @@ Units = Annotated[int, Field(ge=1, le=4096)]
 
 
 class Convnet(Strict):
-    """The network that the original study searched: two convolutions, one hidden dense layer."""
+    """The network that the original study searched; the defaults are those of the given network."""
 
     name: Literal["convnet"]
     filters_1: Units = 32

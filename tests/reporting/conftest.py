@@ -126,6 +126,32 @@ SEARCH = {
         trial(4, RELU, [0.1, 0.2, 0.3, 0.35], epochs=4, bracket=0),
     ],
     "winner": "0003",
+    "taken_back": [
+        {
+            "name": "network.normalize_input",
+            "winner": True,
+            "baseline": False,
+            "val_accuracy": 0.44,
+            "message": None,
+            "run_id": "3",
+        },
+        {
+            "name": "schedule",
+            "winner": {"name": "cosine", "peak": 0.001, "cycles": 1},
+            "baseline": {"name": "constant", "rate": 0.001},
+            "val_accuracy": None,
+            "message": "the loss became nan",
+            "run_id": None,
+        },
+        {
+            "name": "augmentation",
+            "winner": {"flip": True, "crop": 2, "cutout": 0},
+            "baseline": {"flip": False, "crop": 0, "cutout": 0},
+            "val_accuracy": 0.36,
+            "message": None,
+            "run_id": "4",
+        },
+    ],
 }
 
 IMPORTANCES = {

@@ -76,7 +76,7 @@ def render_page(
         ensemble_verdicts=tables.ensemble_verdicts(metrics),
         figures=_figures(metrics, figures_dir),
         searches=[
-            _search_section(variant, searched, figures_dir)
+            _search_section(variant, searched, figures_dir, metrics["validation_images"])
             for variant, searched in searches.items()
         ],
         models=[
@@ -108,7 +108,9 @@ def _figures(metrics: tables.Metrics, folder: Path) -> dict[str, Picture]:
     return {name: _picture(folder / f"{name}.png", alt) for name, alt in alts.items()}
 
 
-def _search_section(variant: str, searched: Searched, folder: Path) -> dict[str, Any]:
+def _search_section(
+    variant: str, searched: Searched, folder: Path, validation_images: int
+) -> dict[str, Any]:
     def figure(kind: str, alt: str) -> Picture:
         return _picture(folder / f"search_{variant}_{kind}.png", alt)
 
@@ -117,6 +119,8 @@ def _search_section(variant: str, searched: Searched, folder: Path) -> dict[str,
         "variant": variant,
         "winner": search_tables.winner_sentence(search),
         "cost": search_tables.cost_sentence(search),
+        "did_it": search_tables.taken_back_sentences(search, validation_images),
+        "taken_back": search_tables.taken_back_rows(search, validation_images),
         "sentences": search_tables.importance_sentences(searched),
         "basis": search_tables.basis_sentence(importances) if importances else None,
         "hyperparameters": search_tables.hyperparameter_rows(searched),

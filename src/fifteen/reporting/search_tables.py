@@ -4,9 +4,10 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
-from fifteen.reporting.tables import NONE, Row, percent
+from fifteen.reporting.tables import NONE, Row, percent, signed_points
 
 Search = Mapping[str, Any]
 Trial = Mapping[str, Any]
@@ -21,6 +22,8 @@ BASELINE_NETWORK = {
     "network.dropout": 0.5,
     "network.normalize_input": False,
 }
+
+UNPROVEN = "not distinguishable from noise"
 
 _TRIAL_COLUMNS = [
     "variant",
@@ -207,7 +210,7 @@ def _rank(searched: Searched, dimension: Mapping[str, Any]) -> float:
 
 
 def _verdict(importance: Mapping[str, Any]) -> str:
-    return "matters" if importance["distinguishable"] else "not distinguishable from noise"
+    return "matters" if importance["distinguishable"] else UNPROVEN
 
 
 def winner_sentence(search: Search) -> str:
@@ -323,6 +326,89 @@ def _against_baseline(searched: Searched, name: str) -> str:
     return f"{found}, the baseline {value_text(value)}"
 
 
+def taken_back_rows(search: Search, images: int) -> tuple[Row, list[Row]]:
+    """The winner with one thing taken back, what costs most first: header and rows as text cells.
+
+    Args:
+        search: the content of `search.json`.
+        images: number of validation images.
+    """
+    header = ["taken back", "winner", "baseline", "validation accuracy %"]
+    header += ["change, pp (± standard error)", "verdict"]
+    rows = []
+    for item in _by_change(search):
+        ours, theirs = _different(item["winner"], item["baseline"])
+        change = _change(search, item, images)
+        rows.append(
+            [
+                item["name"],
+                value_text(ours),
+                value_text(theirs),
+                NONE if change is None else percent(item["val_accuracy"]),
+                NONE if change is None else _change_text(*change),
+                f"failed: {item['message']}" if change is None else _change_verdict(*change),
+            ]
+        )
+    return header, rows
+
+
+def taken_back_sentences(search: Search, images: int) -> list[str]:
+    """What did it, by what the winner loses without it; arguments as in `taken_back_rows`."""
+    changes = {item["name"]: _change(search, item, images) for item in _by_change(search)}
+    changes = {name: change for name, change in changes.items() if change is not None}
+    sentences = [
+        f"{name}: taking it back to what the baseline has changes the validation accuracy by "
+        f"{_change_text(*change)} pp; it {_change_verdict(*change)}."
+        for name, change in changes.items()
+        if _change_verdict(*change) != UNPROVEN
+    ] or ["Nothing, taken back alone, makes a difference that these images can show."]
+    rest = [name for name, change in changes.items() if _change_verdict(*change) == UNPROVEN]
+    if rest and len(rest) < len(changes):
+        sentences.append(f"Not distinguishable from noise: {', '.join(rest)}.")
+    return sentences
+
+
+def _by_change(search: Search) -> list[Mapping[str, Any]]:
+    """What was taken back, the lowest accuracy first, failures last."""
+
+    def accuracy(item: Mapping[str, Any]) -> float:
+        return 2.0 if item["val_accuracy"] is None else item["val_accuracy"]
+
+    return sorted(search["taken_back"], key=accuracy)
+
+
+def _change(search: Search, item: Mapping[str, Any], images: int) -> tuple[float, float] | None:
+    """The change of accuracy by taking something back, and its standard error.
+
+    That of two shares of independent images; of the same images it is smaller.
+    """
+    if item["val_accuracy"] is None:
+        return None
+    shares = (item["val_accuracy"], winning_trial(search)["val_accuracy"])
+    return shares[0] - shares[1], sqrt(sum(p * (1 - p) / images for p in shares))
+
+
+def _change_text(change: float, error: float) -> str:
+    return f"{signed_points(change)} ± {percent(error)}"
+
+
+def _change_verdict(change: float, error: float) -> str:
+    if abs(change) <= 2 * error:
+        return UNPROVEN
+    return "helped" if change < 0 else "did harm"
+
+
+def _different(ours: Any, theirs: Any) -> tuple[Any, Any]:  # noqa: ANN401 - of any key
+    """Of two sections only what they do not have in common."""
+    if not (isinstance(ours, Mapping) and isinstance(theirs, Mapping)):
+        return ours, theirs
+
+    def own(section: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in section.items() if k not in other or other[k] != v}
+
+    return own(ours, theirs), own(theirs, ours)
+
+
 def basis_sentence(importances: Mapping[str, Any]) -> str:
     """What the estimate of the importances rests on."""
     r2 = importances["r2"]
@@ -346,6 +432,8 @@ def value_text(value: Any) -> str:  # noqa: ANN401 - whatever a hyperparameter c
     """A hyperparameter's value for reading, as params.yaml would spell it; None is a dash."""
     if value is None:
         return NONE
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {value_text(inner)}" for key, inner in value.items())
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -15,10 +15,12 @@ from fifteen.training.work import resume_key, work_folder
 from fifteen.tuning.oracle import OBJECTIVE, Oracle
 from fifteen.tuning.progress import Progress, duration
 from fifteen.tuning.search import Search, check_environment, is_chief, is_worker, own_name
+from fifteen.tuning.taken_back import taken_back
 from fifteen.tuning.trials import Trials
 
 from filelock import FileLock
 from keras_tuner.engine.trial import Trial
+from pydantic import BaseModel
 
 DATA = Path("data/trainval")
 SESSION = "session.json"  # by which workers know their chief
@@ -68,9 +70,9 @@ def search(params: Params, folder: Path) -> None:
 
         record = _record(tune, trials, oracle, work)
         winner = next(row for row in record["trials"] if row["trial"] == record["winner"])
-        write_json(
-            folder / "hyperparameters.json", with_values(tune.space, winner["hyperparameters"])
-        )
+        section = with_values(tune.space, winner["hyperparameters"])
+        record["taken_back"] = _taken_back(params, section, winner["epochs"], trials)
+        write_json(folder / "hyperparameters.json", section)
         write_json(folder / "search.json", record)
         run.set_metrics(
             {
@@ -90,6 +92,26 @@ def search(params: Params, folder: Path) -> None:
         f"{duration(record['seconds'])}; the best, {record['winner']}, has validation accuracy "
         f"{winner['val_accuracy']:.2%} after {winner['epochs']} epochs"
     )
+
+
+def _taken_back(
+    params: Params, section: dict[str, Any], epochs: int, trials: Trials
+) -> list[dict[str, Any]]:
+    """What the winner comes to without each thing that sets it apart from the baseline."""
+    winner = Training.model_validate(section).model_copy(
+        update={"epochs": epochs, "patience": params.tune.patience}
+    )
+    conditional = {d.path for d in dimensions(params.tune.space) if d.parent}
+    found = taken_back(winner, params.baseline, conditional)
+    return [
+        {"name": name, "winner": _plain(ours), "baseline": _plain(theirs)}
+        | trials.take_back(name, config)
+        for name, (config, ours, theirs) in found.items()
+    ]
+
+
+def _plain(value: object) -> object:
+    return value.model_dump() if isinstance(value, BaseModel) else value
 
 
 def _decides(tune: Tune, precision: str, checksums: dict[str, str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import gc
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,30 +141,26 @@ class Trials:
         )
         self._say(outcome)
         clock = StepClock(self.folder / f"steps_{trial.trial_id}.json")
+        tags = {k: outcome[k] for k in ("trial", "bracket", "rung", "promoted_from")}
         try:
             if origin and origin["status"] == "failed":
                 raise UserError(f"it was promoted from trial {parent}, which failed")
-            with tracking.resumable_run(
-                self.classes.source,
-                f"{self.tune.variant} trial {trial.trial_id}",
-                f"tune@{self.tune.variant}",
-                f"{self.key}-{trial.trial_id}",
-                parent=self.parent_run,
-            ) as run:
-                try:
-                    history = self._fit(run, outcome, config, own["tuner/initial_epoch"], clock)
-                except FAILURES as error:
-                    run.set_tags({"failure": error})
-                    raise  # the run is FAILED
+            run_id, history = self._fit(
+                f"trial {trial.trial_id}",
+                trial.trial_id,
+                {key: value for key, value in tags.items() if value is not None},
+                config,
+                self.folder / f"configuration_{outcome['configuration']}",
+                own["tuner/initial_epoch"],
+                clock,
+            )
         except FAILURES as error:
-            message = _reason(error)
-            self.progress.say(f"  failed: {message}")
             return outcome | {
                 "status": "failed",
                 "val_accuracy": None,
                 "seconds": 0.0,
                 "step_seconds": clock.seconds,
-                "message": message,
+                "message": self._failed(error),
                 "accuracies": [],
                 "run_id": None,
             }
@@ -175,52 +171,101 @@ class Trials:
             "step_seconds": clock.seconds,
             "message": None,
             "accuracies": accuracies,
-            "run_id": run.id,
+            "run_id": run_id,
         }
+
+    def take_back(self, name: str, config: Training) -> dict[str, Any]:
+        """Train the winner with one thing taken back, for as many epochs as it had itself.
+
+        Args:
+            name: of what is taken back.
+            config: the training without it, its number of epochs filled in.
+
+        Returns:
+            `val_accuracy` of the best epoch, None if it failed, with a `message` then; `run_id`.
+        """
+        path = self.folder / f"taken_back_{name}.json"
+        if not path.exists():
+            self.progress.say(f"the winner with {name} taken back")
+            work = self.folder / f"configuration_without_{name}"
+            # The time is none of the search's.
+            alone = replace(self, save_clock=lambda: None)
+            clock = StepClock(self.folder / f"steps_without_{name}.json")
+            tags = {"taken_back": name}
+            result = {"val_accuracy": None, "message": None, "run_id": None}
+            try:
+                result["run_id"], history = alone._fit(
+                    f"without {name}", f"without-{name}", tags, config, work, 0, clock
+                )
+                result["val_accuracy"] = max(row.val_accuracy for row in history)
+            except FAILURES as error:
+                result["message"] = self._failed(error)
+            write_json(path, result)
+        return read_json(path)
+
+    def _failed(self, error: Exception) -> str:
+        message = _reason(error)
+        self.progress.say(f"  failed: {message}")
+        return message
 
     def _fit(
         self,
-        run: tracking.TrackedRun,
-        outcome: dict[str, Any],
+        title: str,
+        key: str,
+        tags: dict[str, Any],
         config: Training,
+        work: Path,
         initial_epoch: int,
         clock: StepClock,
-    ) -> History:
-        run.log_params(config.model_dump() | {"seed": self.tune.seed, "precision": self.precision})
-        tags = {k: outcome[k] for k in ("trial", "bracket", "rung", "promoted_from")}
-        run.set_tags({key: value for key, value in tags.items() if value is not None})
+    ) -> tuple[str, History]:
+        """Train in an MLflow run of its own; returns the run's id and the epochs in `work`."""
         steps = steps_per_epoch(len(self.training.labels), config.batch_size)
         rates = learning_rates(config.schedule, self.tune.max_epochs, steps)
+        with tracking.resumable_run(
+            self.classes.source,
+            f"{self.tune.variant} {title}",
+            f"tune@{self.tune.variant}",
+            f"{self.key}-{key}",
+            parent=self.parent_run,
+        ) as run:
+            run.log_params(
+                config.model_dump() | {"seed": self.tune.seed, "precision": self.precision}
+            )
+            run.set_tags(tags)
 
-        def publish(history: History) -> None:
-            run.log_history([asdict(row) for row in history], rates, steps)
-            row = history[-1]
-            if row.epoch > initial_epoch:  # else it is of the trial before
-                clock.save()
-                self.save_clock()
-                self.progress.say(
-                    f"  epoch {row.epoch} of {config.epochs}: validation accuracy "
-                    f"{row.val_accuracy:.2%}, {row.seconds:.0f} s"
+            def publish(history: History) -> None:
+                run.log_history([asdict(row) for row in history], rates, steps)
+                row = history[-1]
+                if row.epoch > initial_epoch:  # else it is of the trial before
+                    clock.save()
+                    self.save_clock()
+                    self.progress.say(
+                        f"  epoch {row.epoch} of {config.epochs}: validation accuracy "
+                        f"{row.val_accuracy:.2%}, {row.seconds:.0f} s"
+                    )
+
+            keras.backend.clear_session()  # the networks of earlier trials
+            gc.collect()
+            keras.config.set_dtype_policy(self.precision)
+            keras.utils.set_random_seed(self.tune.seed)
+            try:
+                history = train(
+                    build_network(config.network, len(self.classes.names), self.training.images),
+                    config,
+                    rates,
+                    self.training,
+                    self.validation,
+                    self.tune.seed,
+                    work,
+                    publish,
+                    callbacks=[clock],
+                    verbose=0,
                 )
-
-        keras.backend.clear_session()  # the networks of earlier trials
-        gc.collect()
-        keras.config.set_dtype_policy(self.precision)
-        keras.utils.set_random_seed(self.tune.seed)
-        history = train(
-            build_network(config.network, len(self.classes.names), self.training.images),
-            config,
-            rates,
-            self.training,
-            self.validation,
-            self.tune.seed,
-            self.folder / f"configuration_{outcome['configuration']}",
-            publish,
-            callbacks=[clock],
-            verbose=0,
-        )
-        run.set_metrics({"val/best_accuracy": max(row.val_accuracy for row in history)})
-        return history
+            except FAILURES as error:
+                run.set_tags({"failure": error})
+                raise  # the run is FAILED
+            run.set_metrics({"val/best_accuracy": max(row.val_accuracy for row in history)})
+        return run.id, history
 
     def _say(self, outcome: dict[str, Any]) -> None:
         where = f"bracket {outcome['bracket']}, rung {outcome['rung']}"
