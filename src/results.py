@@ -6,16 +6,16 @@ Usage: python src/results.py [--experiment NAME | --readme]
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 from fifteen.errors import UserError, run_stage
 from fifteen.experiments import read_from_experiment
 from fifteen.files import new_file, read_json
-from fifteen.reporting.seeds import Trained, seeds_markdown
+from fifteen.reporting.search_tables import taken_back_sentences
+from fifteen.reporting.seeds import seeds_markdown
 from fifteen.reporting.tables import ensemble_verdicts, headline, results_markdown, results_text
 
 METRICS, PAGE = Path("reports/metrics.json"), Path("reports/report.html")
-SEEDS = Path("reports/seeds.json")
+SEEDS = "seeds.json"
 BEGIN, END = "<!-- results: written by `make readme` -->", "<!-- end of results -->"
 
 
@@ -44,11 +44,32 @@ def with_table(readme: str, table: str) -> str:
     return f"{before}{begin}\n\n{table}\n{end}{after}"
 
 
-def summary(metrics: dict[str, Any], seeds: dict[str, list[Trained]]) -> str:
-    """The results in Markdown: a table, in words what it comes to, and how far seeds differ."""
-    verdicts = "\n".join(f"- {sentence}" for sentence in ensemble_verdicts(metrics))
-    text = f"{results_markdown(metrics)}\n{headline(metrics)}\n\n{verdicts}\n"
-    return f"{text}\n{seeds_markdown(seeds)}" if seeds else text
+def summary(reports: Path) -> str:
+    """The results in Markdown: a table, what it comes to, what a search found, how seeds differ.
+
+    Args:
+        reports: the folder with metrics.json, models/NAME/search.json where there was a search,
+            and possibly seeds.json.
+    """
+    metrics = read_json(reports / METRICS.name)
+    parts = [
+        results_markdown(metrics),
+        headline(metrics) + "\n",
+        bullets(ensemble_verdicts(metrics)),
+    ]
+    for path in sorted(reports.glob("models/*/search.json")):
+        search = read_json(path)
+        sentences = taken_back_sentences(search, metrics["validation_images"])
+        parts += [f"What of the hyperparameters found for {search['variant']} did it:\n"]
+        parts += [bullets(sentences)]
+    if (reports / SEEDS).exists():
+        parts.append(seeds_markdown(read_json(reports / SEEDS)))
+    return "\n".join(parts)
+
+
+def bullets(sentences: list[str]) -> str:
+    """A Markdown list."""
+    return "".join(f"- {sentence}\n" for sentence in sentences)
 
 
 def main() -> None:
@@ -68,8 +89,7 @@ def main() -> None:
     metrics = json.loads(text)
     if arguments.readme:
         readme = Path("README.md")
-        seeds = read_json(SEEDS) if SEEDS.exists() else {}
-        content = with_table(readme.read_text(encoding="utf-8"), summary(metrics, seeds))
+        content = with_table(readme.read_text(encoding="utf-8"), summary(METRICS.parent))
         with new_file(readme) as partial:
             partial.write_text(content, encoding="utf-8")
         return

@@ -96,20 +96,21 @@ def stages_run(output):
 
 
 def search_runs(project):
-    """The run of the one search there was, and those of its trials by trial."""
+    """The run of the one search there was, those of its trials by trial, and the others."""
     runs = [run for run in project.runs().values() if run.data.tags["dvc.stage"] == SEARCH]
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = [run for run in runs if run is not parent]
     assert {run.data.tags["mlflow.parentRunId"] for run in children} <= {parent.info.run_id}
-    by_trial = {run.info.run_name.removeprefix("tuned trial "): run for run in children}
-    assert len(by_trial) == len(children), "a trial has two runs"
-    return parent, by_trial
+    trials = [run for run in children if "trial" in run.data.tags]
+    by_trial = {run.info.run_name.removeprefix("tuned trial "): run for run in trials}
+    assert len(by_trial) == len(trials), "a trial has two runs"
+    return parent, by_trial, [run for run in children if run not in trials]
 
 
 def decided(project):
     """search.json without what differs between two equal searches."""
     record = project.json("models/tuned/search.json")
-    for section in (record, *record["trials"]):
+    for section in (record, *record["trials"], *record["taken_back"]):
         for key in ("seconds", "step_seconds", "run_id"):
             section.pop(key, None)
     return record
@@ -168,7 +169,7 @@ def test_the_training_has_what_was_found(searched):
 
 
 def test_a_run_for_the_search_and_one_for_each_trial(searched):
-    parent, children = search_runs(searched)
+    parent, children, _ = search_runs(searched)
     record = searched.json("models/tuned/search.json")
     best = max(trial["val_accuracy"] for trial in record["trials"])
     assert parent.info.status == "FINISHED"
@@ -192,6 +193,28 @@ def test_a_run_for_the_search_and_one_for_each_trial(searched):
         assert accuracies == list(enumerate(trial["accuracies"], start=1))
         for metric in ("train/loss", "train/accuracy", "val/loss", "learning_rate"):
             assert searched.curve(run.info.run_id, metric)
+
+
+def test_the_winner_with_one_thing_taken_back(searched):
+    _, _, without = search_runs(searched)
+    runs = {run.data.tags["taken_back"]: run for run in without}
+    assert len(runs) == len(without), "something was taken back twice"
+    record = searched.json("models/tuned/search.json")
+    winner = next(trial for trial in record["trials"] if trial["trial"] == record["winner"])
+    items = {item["name"]: item for item in record["taken_back"]}
+    assert items.keys() == runs.keys()
+    assert {"network.filters_1", "schedule"} <= items.keys()  # 8 and a cosine in any case
+    assert items["network.filters_1"]["winner"] == 8
+    assert items["network.filters_1"]["baseline"] == 32
+    assert items["schedule"]["baseline"] == {"name": "constant", "rate": 0.001}
+    for name, item in items.items():
+        run = runs[name]
+        assert (run.info.run_id, run.info.status) == (item["run_id"], "FINISHED")
+        assert run.info.run_name == f"tuned without {name}"
+        accuracies = [value for _, value in searched.curve(run.info.run_id, "val/accuracy")]
+        assert item["val_accuracy"] == max(accuracies)
+        assert len(accuracies) <= winner["epochs"]
+    assert runs["network.filters_1"].data.params["network.filters_1"] == "32"
 
 
 def test_it_says_how_far_it_is(searched):
@@ -257,7 +280,7 @@ def test_a_search_all_of_whose_trials_fail(fresh):
         "change tune.space in params.yaml"
     )
     assert not (fresh.root / "models/tuned").exists()
-    parent, children = search_runs(fresh)
+    parent, children, _ = search_runs(fresh)
     statuses = {run.info.status for run in (parent, *children.values())}
     assert statuses == {"FAILED"}
     assert len(children) == 2
@@ -302,7 +325,8 @@ def test_a_search_killed_in_a_trial_goes_on(searched, fresh):
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode != 0
     assert not (fresh.root / "models/tuned/search.json").exists()
-    parent, children = search_runs(fresh)
+    parent, children, without = search_runs(fresh)
+    assert not without
     assert parent.info.status == "RUNNING"
     statuses = {name: run.info.status for name, run in children.items()}
     assert statuses == dict.fromkeys(TRIALS[:4], "FINISHED") | {"0004": "RUNNING"}
@@ -315,11 +339,11 @@ def test_a_search_killed_in_a_trial_goes_on(searched, fresh):
     assert decided(fresh) == decided(searched)
     best = "models/tuned/hyperparameters.json"
     assert fresh.json(best) == searched.json(best)
-    again, children = search_runs(fresh)
+    again, children, without = search_runs(fresh)
     assert again.info.run_id == parent.info.run_id
     assert known.items() <= {name: run.info.run_id for name, run in children.items()}.items()
     assert sorted(children) == TRIALS
-    assert {run.info.status for run in (again, *children.values())} == {"FINISHED"}
+    assert {run.info.status for run in (again, *children.values(), *without)} == {"FINISHED"}
     trial = children["0004"].info.run_id
     accuracies = decided(searched)["trials"][4]["accuracies"]
     assert fresh.curve(trial, "val/accuracy") == list(enumerate(accuracies, start=1))
@@ -368,9 +392,9 @@ def test_a_chief_and_two_workers_share_a_search(searched, fresh):
     assert by_values(record) == by_values(decided(searched))
     best = "models/tuned/hyperparameters.json"
     assert fresh.json(best) == searched.json(best)
-    parent, children = search_runs(fresh)
+    parent, children, without = search_runs(fresh)
     assert sorted(children) == TRIALS
-    assert {run.info.status for run in (parent, *children.values())} == {"FINISHED"}
+    assert {run.info.status for run in (parent, *children.values(), *without)} == {"FINISHED"}
     for trial in record["trials"]:
         accuracies = fresh.curve(children[trial["trial"]].info.run_id, "val/accuracy")
         assert accuracies == list(enumerate(trial["accuracies"], start=1))

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 from fifteen import tracking
-from fifteen.config import Tune
+from fifteen.config import Training, Tune
 from fifteen.data.arrays import Classes, Part
 from fifteen.errors import UserError
+from fifteen.search_space import with_values
 from fifteen.training.history import Epoch
 from fifteen.tuning import trials as module
 from fifteen.tuning.progress import Progress
@@ -350,6 +353,46 @@ def test_a_trial_that_diverges_has_failed(trials, client, monkeypatch):
     assert run.info.status == "FAILED"
     assert run.data.tags["failure"].startswith("the loss became nan")
     assert curve(client, run, "val/accuracy") == []
+
+
+# The winner with one thing taken back
+
+
+def without(trials, name="optimizer", epochs=2):
+    values = VALUES | {name: "sgd"}
+    config = Training.model_validate(with_values(SPACE, values))
+    return trials.take_back(name, config.model_copy(update={"epochs": epochs}))
+
+
+def test_what_is_taken_back_is_trained_once(trials, toy_train, client, capsys):
+    result = without(trials)
+    assert "the winner with optimizer taken back" in capsys.readouterr().out
+    run = own_runs(client, trials)["without-optimizer"]
+    assert result == {"val_accuracy": 0.7, "message": None, "run_id": run.info.run_id}
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["taken_back"] == "optimizer"
+    assert run.data.tags["mlflow.parentRunId"] == trials.parent_run
+    assert run.data.params["optimizer.name"] == "sgd"
+    (config,) = toy_train.configs
+    assert (config.optimizer.name, config.epochs) == ("sgd", 2)
+    assert without(trials) == result
+    assert toy_train.calls == 1
+
+
+def test_its_time_is_none_of_the_search_s(trials, toy_train):
+    saved = []
+    trials = replace(trials, save_clock=lambda: saved.append(1))
+    without(trials)
+    assert not saved
+    trials.train(make_trial("0000", 1))
+    assert saved
+
+
+def test_without_something_it_may_fail(trials, toy_train, client):
+    toy_train.errors = [UserError("the loss became nan")]
+    result = without(trials)
+    assert result == {"val_accuracy": None, "message": "the loss became nan", "run_id": None}
+    assert own_runs(client, trials)["without-optimizer"].info.status == "FAILED"
 
 
 # Promotion in earnest
