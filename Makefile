@@ -59,7 +59,7 @@ ui: $(READY)  ## the MLflow UI on http://localhost:5000; PORT=... for another po
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 --host 127.0.0.1 \
 		--port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-$(STORE)}"
 
-readme: $(READY)  ## write the results table of README.md from reports/metrics.json
+readme: $(READY)  ## write the results of README.md from reports/
 	$(BIN)/python src/results.py --readme
 
 lock: $(READY)  ## compile requirements.txt from requirements.in

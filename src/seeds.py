@@ -20,17 +20,24 @@ RESULT = Path("reports/seeds.json")
 
 
 def collected(model: str, seeds: list[int]) -> list[dict[str, Any]]:
-    """A model in the workspace, and with each of `seeds`.
+    """A model in the workspace, and with each of the other `seeds`.
 
     Raises:
         UserError: one is missing, or was trained in another way than the workspace's.
     """
     path = Path("reports/models") / model / "metrics.json"
+    if not path.exists():
+        raise UserError(f"{path} is missing; `dvc repro` first")
     here = read_json(path)
     found = [here]
-    for seed in seeds:
+    for seed in sorted({*seeds} - {here["seed"]}):
         experiment = f"seed-{seed}"
         metrics = json.loads(read_from_experiment(experiment, path))
+        if metrics["seed"] != seed:
+            raise UserError(
+                f"experiment {experiment!r} was made for other models: {path} there is of seed "
+                f"{metrics['seed']}; `dvc exp remove {experiment}` and call `make seeds` again"
+            )
         if metrics["hyperparameters"] != here["hyperparameters"]:
             raise UserError(
                 f"{path} of experiment {experiment!r} has other hyperparameters than that of the "
@@ -47,7 +54,8 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", required=True)
     arguments = parser.parse_args()
     models = {model: collected(model, arguments.seeds) for model in arguments.models}
-    write_json(RESULT, models)
+    known = read_json(RESULT) if RESULT.exists() else {}
+    write_json(RESULT, known | models)
     print(seeds_markdown(models))
 
 

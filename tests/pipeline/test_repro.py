@@ -316,6 +316,12 @@ def test_seeds_beside_the_workspace(workspace):
         other["test_accuracy"],
     )
 
+    # Another model is in the experiment too, as the workspace has it: trained with seed 42.
+    status, output = workspace.attempt(*collect[:-1], "refined")
+    assert status == 1
+    assert "made for other models" in output
+    assert list(workspace.json("reports/seeds.json")) == ["swift"]
+
     here["hyperparameters"]["label_smoothing"] = 0.5
     (workspace.root / "reports/models/swift/metrics.json").write_text(json.dumps(here))
     status, output = workspace.attempt(*collect)

@@ -355,15 +355,19 @@ def taken_back_rows(search: Search, images: int) -> tuple[Row, list[Row]]:
 def taken_back_sentences(search: Search, images: int) -> list[str]:
     """What did it, by what the winner loses without it; arguments as in `taken_back_rows`."""
     changes = {item["name"]: _change(search, item, images) for item in _by_change(search)}
+    failed = [name for name, change in changes.items() if change is None]
     changes = {name: change for name, change in changes.items() if change is not None}
-    sentences = [
+    sentences = [f"{name}: with this taken back, the training failed." for name in failed]
+    sentences += [
         f"{name}: taking it back to what the baseline has changes the validation accuracy by "
         f"{_change_text(*change)} pp; it {_change_verdict(*change)}."
         for name, change in changes.items()
         if _change_verdict(*change) != UNPROVEN
-    ] or ["Nothing, taken back alone, makes a difference that these images can show."]
+    ]
+    if not sentences:
+        return ["Nothing, taken back alone, makes a difference that these images can show."]
     rest = [name for name, change in changes.items() if _change_verdict(*change) == UNPROVEN]
-    if rest and len(rest) < len(changes):
+    if rest:
         sentences.append(f"Not distinguishable from noise: {', '.join(rest)}.")
     return sentences
 

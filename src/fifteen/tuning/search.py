@@ -64,16 +64,8 @@ class Search(keras_tuner.engine.base_tuner.BaseTuner):
             oracle: chooses the trials.
             folder: keeps the state; the same for a chief and its workers.
             train_trial: trains one trial and returns its validation accuracy, in [0, 1].
-
-        Raises:
-            UserError: the chief cannot listen where it should.
         """
-        try:
-            super().__init__(oracle, directory=str(folder.parent), project_name=folder.name)
-        except RuntimeError as error:
-            if not is_chief():
-                raise
-            raise UserError(f"the chief cannot listen at {_address()}: {error}") from None
+        super().__init__(oracle, directory=str(folder.parent), project_name=folder.name)
         self._train_trial = train_trial
         self._waiting = False
         if not is_worker():
@@ -83,10 +75,14 @@ class Search(keras_tuner.engine.base_tuner.BaseTuner):
         """Run what is left of the search.
 
         Raises:
-            UserError: the chief does not answer.
+            UserError: the chief cannot listen where it should, or does not answer.
         """
         try:
             super().search()
+        except RuntimeError as error:  # of grpc, before a chief has done anything
+            if not is_chief():
+                raise
+            raise UserError(f"the chief cannot listen at {_address()}: {error}") from None
         except grpc.RpcError as error:
             raise UserError(
                 f"the chief at {_address()} does not answer ({error.details()}); start it again, "

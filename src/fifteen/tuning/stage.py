@@ -67,6 +67,7 @@ def search(params: Params, folder: Path) -> None:
         progress.say(f"these lines are also in {progress.log}")
         trials = _trials(tune, machine.precision, work, session, progress, began)
         oracle = _run(tune, trials, work, progress)
+        (work / SESSION).unlink(missing_ok=True)  # nothing is left for a worker to do
 
         record = _record(tune, trials, oracle, work)
         winner = next(row for row in record["trials"] if row["trial"] == record["winner"])
@@ -83,7 +84,6 @@ def search(params: Params, folder: Path) -> None:
         )
         for file in (folder / "hyperparameters.json", folder / "search.json", progress.log):
             run.log_file(file)
-    (work / SESSION).unlink(missing_ok=True)
     # The small rest stays: a kill before DVC knows of the result must not repeat the search.
     for checkpoints in work.glob("configuration_*"):
         shutil.rmtree(checkpoints)
@@ -97,17 +97,18 @@ def search(params: Params, folder: Path) -> None:
 def _taken_back(
     params: Params, section: dict[str, Any], epochs: int, trials: Trials
 ) -> list[dict[str, Any]]:
-    """What the winner comes to without each thing that sets it apart from the baseline."""
+    """What the winner comes to with each thing taken back in which it differs from the baseline."""
     winner = Training.model_validate(section).model_copy(
         update={"epochs": epochs, "patience": params.tune.patience}
     )
     conditional = {d.path for d in dimensions(params.tune.space) if d.parent}
     found = taken_back(winner, params.baseline, conditional)
-    return [
-        {"name": name, "winner": _plain(ours), "baseline": _plain(theirs)}
-        | trials.take_back(name, config)
-        for name, (config, ours, theirs) in found.items()
-    ]
+    items = []
+    for number, (name, (config, ours, theirs)) in enumerate(found.items(), start=1):
+        trials.progress.say(f"the winner with {name} taken back ({number} of {len(found)})")
+        item = {"name": name, "winner": _plain(ours), "baseline": _plain(theirs)}
+        items.append(item | trials.take_back(name, config))
+    return items
 
 
 def _plain(value: object) -> object:

@@ -3,16 +3,9 @@
 from fifteen.config import Training
 from fifteen.search_space import Path
 
-# Of a training; the keys of its network are taken back one by one.
-KEYS = (
-    "optimizer",
-    "schedule",
-    "label_smoothing",
-    "augmentation",
-    "averaging",
-    "resolution",
-    "batch_size",
-)
+# What decides how long a training is and which epoch is chosen is no part of a search.
+OTHERS = {"network", "epochs", "monitor", "patience", "snapshots"}
+KEYS = [key for key in Training.model_fields if key not in OTHERS]
 
 
 def taken_back(

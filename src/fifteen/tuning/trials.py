@@ -1,10 +1,11 @@
 """One trial: a training that can be resumed and promoted, with a run of its own in MLflow."""
 
 import gc
+import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,7 @@ class Trials:
         }
 
     def take_back(self, name: str, config: Training) -> dict[str, Any]:
-        """Train the winner with one thing taken back, for as many epochs as it had itself.
+        """Train the winner with one thing taken back; its time is none of the search's.
 
         Args:
             name: of what is taken back.
@@ -184,18 +185,18 @@ class Trials:
         Returns:
             `val_accuracy` of the best epoch, None if it failed, with a `message` then; `run_id`.
         """
-        path = self.folder / f"taken_back_{name}.json"
+        digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:8]
+        key = f"without-{name}-{digest}"  # another baseline means another training
+        path = self.folder / f"{key}.json"
         if not path.exists():
-            self.progress.say(f"the winner with {name} taken back")
-            work = self.folder / f"configuration_without_{name}"
-            # The time is none of the search's.
-            alone = replace(self, save_clock=lambda: None)
-            clock = StepClock(self.folder / f"steps_without_{name}.json")
-            tags = {"taken_back": name}
             result = {"val_accuracy": None, "message": None, "run_id": None}
             try:
-                result["run_id"], history = alone._fit(
-                    f"without {name}", f"without-{name}", tags, config, work, 0, clock
+                result["run_id"], history = self._fit(
+                    f"without {name}",
+                    key,
+                    {"taken_back": name},
+                    config,
+                    self.folder / f"configuration_{key}",
                 )
                 result["val_accuracy"] = max(row.val_accuracy for row in history)
             except FAILURES as error:
@@ -215,8 +216,8 @@ class Trials:
         tags: dict[str, Any],
         config: Training,
         work: Path,
-        initial_epoch: int,
-        clock: StepClock,
+        initial_epoch: int = 0,
+        clock: StepClock | None = None,
     ) -> tuple[str, History]:
         """Train in an MLflow run of its own; returns the run's id and the epochs in `work`."""
         steps = steps_per_epoch(len(self.training.labels), config.batch_size)
@@ -237,8 +238,9 @@ class Trials:
                 run.log_history([asdict(row) for row in history], rates, steps)
                 row = history[-1]
                 if row.epoch > initial_epoch:  # else it is of the trial before
-                    clock.save()
-                    self.save_clock()
+                    if clock:
+                        clock.save()
+                        self.save_clock()
                     self.progress.say(
                         f"  epoch {row.epoch} of {config.epochs}: validation accuracy "
                         f"{row.val_accuracy:.2%}, {row.seconds:.0f} s"
@@ -258,7 +260,7 @@ class Trials:
                     self.tune.seed,
                     work,
                     publish,
-                    callbacks=[clock],
+                    callbacks=[clock] if clock else [],
                     verbose=0,
                 )
             except FAILURES as error:
