@@ -30,6 +30,7 @@ from fifteen import hardware  # noqa: E402
 from fifteen.config import Training, load_params  # noqa: E402
 from fifteen.data.arrays import Part  # noqa: E402
 from fifteen.data.pipeline import steps_per_epoch, training_batches  # noqa: E402
+from fifteen.errors import run_stage  # noqa: E402
 from fifteen.files import read_json  # noqa: E402
 from fifteen.networks.registry import build_network  # noqa: E402
 from fifteen.training.kernels import with_fast_kernels  # noqa: E402
@@ -121,10 +122,11 @@ def medians(steps: Mapping[str, Step], repeats: int) -> dict[str, float]:
     return {name: statistics.median(found) for name, found in times.items()}
 
 
-def stage_epoch_seconds(name: str, device: str) -> float | None:
-    """The median of the last third of a committed training's epochs, if `device` made them."""
+def stage_epoch_seconds(name: str, device: str, precision: str) -> float | None:
+    """The median of the last third of a committed training's epochs, if it was made like this."""
     folder = ROOT / "reports" / "models" / name
-    if not folder.exists() or read_json(folder / "metrics.json")["hardware"]["device"] != device:
+    here = {"device": device, "precision": precision}
+    if not folder.exists() or read_json(folder / "metrics.json")["hardware"] != here:
         return None
     with (folder / "history.csv").open(encoding="utf-8") as file:
         epochs = [float(row["seconds"]) for row in csv.DictReader(file)]
@@ -151,7 +153,7 @@ def row(name: str, config: Training, precision: str, device: str, repeats: int) 
     times = medians(steps, repeats)
 
     speed = step_operations / times["step"]
-    stage = stage_epoch_seconds(name, device) if precision == BFLOAT16 else None
+    stage = stage_epoch_seconds(name, device, precision)
     bare = steps_per_epoch(TRAINING_IMAGES, config.batch_size) * times["step"]
     torch = times.get("torch")
     return [
@@ -180,7 +182,7 @@ def main() -> None:
 
     device = hardware.configure("auto").device
     print(f"{device}; images of 32×32\n")
-    layout = "{:12} {:15}" + "{:>15}" * 8
+    layout = "{:12} {:15}" + "{:>15}" * len(COLUMNS)
     print(layout.format("network", "precision", *COLUMNS))
     for precision in (BFLOAT16, "float32"):
         for name in names:
@@ -195,4 +197,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main)

@@ -45,7 +45,11 @@ def test_without_several_views():
 def test_all_hardware_is_named_once():
     other = HARDWARE | {"device": "a GPU"}
     models = {"a": [one(42), one(1)], "b": [one(42, hardware=other)]}
-    assert seeds_markdown(models).splitlines()[-1] == "2 cores of a CPU, float32; a GPU, float32."
+    assert (
+        seeds_markdown(models)
+        .splitlines()[-1]
+        .endswith("them. 2 cores of a CPU, float32; a GPU, float32.")
+    )
     assert cells(models, 3)[0] == "b"
 
 

@@ -8,6 +8,8 @@ from fifteen.reporting.tables import NONE, markdown_table, percent
 
 Trained = Mapping[str, Any]
 
+NOTE = "Means over the seeds ± the standard deviation between them."
+
 
 def trained(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """What a table of seeds needs of `reports/models/NAME/metrics.json`; accuracies are shares."""
@@ -46,7 +48,7 @@ def seeds_markdown(models: Mapping[str, Sequence[Trained]]) -> str:
         for seeds in models.values()
         for one in seeds
     )
-    return f"{markdown_table(header, rows, text_columns=2)}\n\n{'; '.join(devices)}.\n"
+    return f"{markdown_table(header, rows, text_columns=2)}\n\n{NOTE} {'; '.join(devices)}.\n"
 
 
 def _spread(shares: Sequence[float | None]) -> str:
