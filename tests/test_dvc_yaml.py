@@ -135,7 +135,8 @@ def test_every_parameter_is_read_and_every_one_read_exists():
 def test_a_variant_depends_on_its_own_section_alone():
     assert "variants.${key}" in STAGES["train_variant"]["params"]
     assert not {"variants", "ensembles", "tune"} & set(names(STAGES["train_variant"]["params"]))
-    assert STAGES["tune"]["params"] == ["hardware", "tune"]  # an override needs no new search
+    # An override of the variant needs no new search; what is taken back goes by the baseline.
+    assert STAGES["tune"]["params"] == ["hardware", "baseline", "tune"]
 
 
 def test_whatever_is_read_is_made_by_a_stage_or_is_code():
