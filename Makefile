@@ -9,6 +9,8 @@ READY := .venv/.ready
 # Under another name, because `make -n` really runs each line that says $(MAKE).
 AGAIN := $(MAKE)
 STORE := sqlite:///$(CURDIR)/mlruns/mlflow.db
+# Followed by a name: whether there is such an experiment on this commit.
+EXPERIMENT := $(BIN)/dvc exp list --name-only | sed "s/ //g" | grep -qx
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -27,7 +29,7 @@ run: $(READY)  ## the whole pipeline on CIFAR-100; without it, the demo
 	esac
 
 demo: $(READY)  ## the whole pipeline on bundled digits, as a DVC experiment beside your workspace
-	@if git diff --quiet HEAD && $(BIN)/dvc exp list --name-only | sed "s/ //g" | grep -qx demo; then \
+	@if git diff --quiet HEAD && $(EXPERIMENT) demo; then \
 		echo "The demo has been run on this commit; these are its results."; \
 	else \
 		$(BIN)/dvc exp remove --quiet demo 2>/dev/null; \
@@ -38,7 +40,7 @@ demo: $(READY)  ## the whole pipeline on bundled digits, as a DVC experiment bes
 
 seeds: $(READY)  ## MODELS with other SEEDS too, as DVC experiments beside your workspace
 	@for seed in $(SEEDS); do \
-		$(BIN)/dvc exp list --name-only | sed "s/ //g" | grep -qx "seed-$$seed" && continue; \
+		$(EXPERIMENT) "seed-$$seed" && continue; \
 		$(BIN)/dvc exp run --temp --name "seed-$$seed" --set-param "seed=$$seed" \
 			$(MODELS:%=evaluate_variant@%) || exit; \
 	done

@@ -44,7 +44,7 @@ import tensorflow as tf  # noqa: E402
 
 CLASSES = 100
 TRAINING_IMAGES = 45_000
-BFLOAT16 = "mixed_bfloat16"
+PRECISIONS = ("mixed_bfloat16", "float32")
 COLUMNS = ["/ PyTorch", "of conv peak", "input / step", "stage / steps"]
 COLUMNS += ["images/s", "GFLOP/s", "ms/step", "PyTorch im./s"]
 Step = Callable[[], object]
@@ -138,10 +138,8 @@ def row(name: str, config: Training, precision: str, device: str, repeats: int) 
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (TRAINING_IMAGES, 32, 32, 3), np.uint8)
     part = Part(pixels, random.integers(0, CLASSES, len(pixels)).astype(np.int32))
-    images, labels = (
-        pixels[: config.batch_size].astype(np.float32),
-        part.labels[: config.batch_size],
-    )
+    images = pixels[: config.batch_size].astype(np.float32)
+    labels = part.labels[: config.batch_size]
 
     step, step_operations = keras_step(config, precision, images, labels)
     peak, peak_operations = convolution(precision)
@@ -184,7 +182,7 @@ def main() -> None:
     print(f"{device}; images of 32×32\n")
     layout = "{:12} {:15}" + "{:>15}" * len(COLUMNS)
     print(layout.format("network", "precision", *COLUMNS))
-    for precision in (BFLOAT16, "float32"):
+    for precision in PRECISIONS:
         for name in names:
             cells = row(name, params.training(name), precision, device, arguments.repeats)
             print(layout.format(name, precision, *cells), flush=True)

@@ -25,10 +25,11 @@ def experiment_page(name: str) -> tuple[str, Path]:
     Raises:
         UserError: there is no such experiment.
     """
+    metrics, html = (read_from_experiment(name, path) for path in (METRICS, PAGE))
     page = Path(".fifteen") / f"{name}-report.html"
     with new_file(page) as partial:
-        partial.write_text(read_from_experiment(name, PAGE), encoding="utf-8")
-    return read_from_experiment(name, METRICS), page
+        partial.write_text(html, encoding="utf-8")
+    return metrics, page
 
 
 def with_table(readme: str, table: str) -> str:
@@ -80,13 +81,8 @@ def main() -> None:
     choice.add_argument("--readme", action="store_true", help="write the table into README.md")
     arguments = parser.parse_args()
 
-    if arguments.experiment:
-        text, page = experiment_page(arguments.experiment)
-    elif METRICS.exists():
-        text, page = METRICS.read_text(encoding="utf-8"), PAGE
-    else:
+    if not arguments.experiment and not METRICS.exists():
         raise UserError(f"{METRICS} is missing; run `dvc repro` first")
-    metrics = json.loads(text)
     if arguments.readme:
         readme = Path("README.md")
         content = with_table(readme.read_text(encoding="utf-8"), summary(METRICS.parent))
@@ -94,6 +90,11 @@ def main() -> None:
             partial.write_text(content, encoding="utf-8")
         return
 
+    if arguments.experiment:
+        text, page = experiment_page(arguments.experiment)
+    else:
+        text, page = METRICS.read_text(encoding="utf-8"), PAGE
+    metrics = json.loads(text)
     print(f"\n{results_text(metrics)}\n\n{headline(metrics)}")
     print("\n".join(ensemble_verdicts(metrics)))
     print(

@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from fifteen.reporting.style import GREY, PALETTE, figure_style, new_figure, show_grid
-from fifteen.reporting.tables import NONE, percent, signed_points
+from fifteen.reporting.tables import NONE, percent, signed_points, signed_with_error
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -308,7 +308,7 @@ def _gain_text(row: Row) -> str:
         return NONE
     if row.gain_error is None:
         return f"{signed_points(row.gain)} ± {NONE}"
-    text = f"{signed_points(row.gain)} ± {percent(row.gain_error)}"
+    text = signed_with_error(row.gain, row.gain_error)
     return f"({text})" if row.verdict == "unsure" else text
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
-from fifteen.reporting.tables import NONE, Row, percent, signed_points
+from fifteen.reporting.tables import NONE, Row, percent, signed_with_error
 
 Search = Mapping[str, Any]
 Trial = Mapping[str, Any]
@@ -345,7 +345,7 @@ def taken_back_rows(search: Search, images: int) -> tuple[Row, list[Row]]:
                 value_text(ours),
                 value_text(theirs),
                 NONE if change is None else percent(item["val_accuracy"]),
-                NONE if change is None else _change_text(*change),
+                NONE if change is None else signed_with_error(*change),
                 f"failed: {item['message']}" if change is None else _change_verdict(*change),
             ]
         )
@@ -360,7 +360,7 @@ def taken_back_sentences(search: Search, images: int) -> list[str]:
     sentences = [f"{name}: with this taken back, the training failed." for name in failed]
     sentences += [
         f"{name}: taking it back to what the baseline has changes the validation accuracy by "
-        f"{_change_text(*change)} pp; it {_change_verdict(*change)}."
+        f"{signed_with_error(*change)} pp; it {_change_verdict(*change)}."
         for name, change in changes.items()
         if _change_verdict(*change) != UNPROVEN
     ]
@@ -390,10 +390,6 @@ def _change(search: Search, item: Mapping[str, Any], images: int) -> tuple[float
         return None
     shares = (item["val_accuracy"], winning_trial(search)["val_accuracy"])
     return shares[0] - shares[1], sqrt(sum(p * (1 - p) / images for p in shares))
-
-
-def _change_text(change: float, error: float) -> str:
-    return f"{signed_points(change)} ± {percent(error)}"
 
 
 def _change_verdict(change: float, error: float) -> str:

@@ -218,6 +218,11 @@ def signed_points(difference: float) -> str:
     return f"+{rounded}" if difference > 0 else rounded.replace("-", "−")
 
 
+def signed_with_error(difference: float, error: float) -> str:
+    """A difference of shares and its standard error in percentage points: `+1.20 ± 0.31`."""
+    return f"{signed_points(difference)} ± {percent(error)}"
+
+
 def accuracy_with_interval(test: Mapping[str, Any]) -> str:
     """Test accuracy and its 95 % interval in percent: `41.62 (40.66–42.59)`."""
     low, high = test["accuracy_ci95"]
