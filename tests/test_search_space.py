@@ -84,6 +84,9 @@ def test_a_condition_on_one_of_several_values():
         ({"a": ["p"]}, "not searched"),
         ({}, "not searched"),
         ({"b": {"a": ["q"]}}, "not searched"),  # the condition is on a key beside, not below
+        ({"a": {"name": "q", "b": 1}}, (None, ())),  # for which `a: q` is short
+        ({"a": {"name": "p"}}, "not searched"),
+        ({"a": {"name": ["p", "q"]}}, (("a", "name"), ("q",))),
     ],
 )
 def test_a_condition_on_what_is_narrowed_fixed_or_absent(parent, expected):

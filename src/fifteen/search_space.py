@@ -65,8 +65,8 @@ def dimensions(space: Mapping[str, Any]) -> list[Dimension]:
         ValueError: some are malformed; the message has a line for each, which names its key.
     """
     declared = _declared(space)
-    by_path = {dimension.path: dimension for dimension in declared}
-    fixed = {path: value for path, value in _leaves(space) if not _is_searched(value)}
+    by_path = _with_short_paths({dimension.path: dimension for dimension in declared})
+    fixed = _with_short_paths({p: value for p, value in _leaves(space) if not _is_searched(value)})
     independent, dependent = [], []
     for dimension in declared:
         parent = by_path.get(dimension.parent)
@@ -81,7 +81,7 @@ def dimensions(space: Mapping[str, Any]) -> list[Dimension]:
                 f"under no condition, not {'.'.join(dimension.parent)!r}"
             )
         elif common := [value for value in dimension.parent_values if value in parent.values]:
-            dependent.append(replace(dimension, parent_values=tuple(common)))
+            dependent.append(replace(dimension, parent=parent.path, parent_values=tuple(common)))
     return independent + dependent
 
 
@@ -170,6 +170,11 @@ def _declared(space: Mapping[str, Any]) -> list[Dimension]:
     if problems:
         raise ValueError("\n".join(problems))
     return found
+
+
+def _with_short_paths(values: dict[Path, Any]) -> dict[Path, Any]:
+    """What is at `optimizer.name` is at `optimizer` too: `sgd` is short for `{name: sgd}`."""
+    return {path[:-1]: value for path, value in values.items() if path[-1] == "name"} | values
 
 
 def _is_searched(value: Any) -> bool:  # noqa: ANN401 - anything YAML can hold

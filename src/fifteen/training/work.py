@@ -28,10 +28,14 @@ def work_folder(name: str, decides: dict[str, Any]) -> Path:
         "code": [md5(path) for pattern in CODE for path in sorted(package.glob(pattern))],
         "versions": [version(engine) for engine in ("tensorflow", "keras", "keras-tuner")],
     }
-    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-    folder = repository_root() / ".fifteen" / f"{name}-{digest}"
+    folder = repository_root() / ".fifteen" / f"{name}-{digest(content)}"
     folder.parent.mkdir(exist_ok=True)
     return folder
+
+
+def digest(content: dict[str, Any]) -> str:
+    """16 hexadecimal digits that stand for `content`, plain data."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def resume_key(work: Path) -> str:

@@ -1,5 +1,6 @@
 """From params.yaml to the best hyperparameters: a whole search, here or together with workers."""
 
+import gc
 import shutil
 import time
 from pathlib import Path
@@ -66,6 +67,7 @@ def search(params: Params, folder: Path) -> None:
         progress.say(f"search for {tune.variant}: on {machine.device}, in {machine.precision}")
         progress.say(f"these lines are also in {progress.log}")
         trials = _trials(tune, machine.precision, work, session, progress, began)
+        gc.freeze()  # what is there by now stays; before each trial it need not be looked through
         oracle = _run(tune, trials, work, progress)
         (work / SESSION).unlink(missing_ok=True)  # nothing is left for a worker to do
 

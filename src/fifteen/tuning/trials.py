@@ -1,7 +1,5 @@
 """One trial: a training that can be resumed and promoted, with a run of its own in MLflow."""
 
-import gc
-import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from fifteen.search_space import with_values
 from fifteen.training.fit import train
 from fifteen.training.history import History
 from fifteen.training.schedules import learning_rates
+from fifteen.training.work import digest
 from fifteen.tuning.oracle import own_values
 from fifteen.tuning.progress import Progress
 
@@ -185,8 +184,8 @@ class Trials:
         Returns:
             `val_accuracy` of the best epoch, None if it failed, with a `message` then; `run_id`.
         """
-        digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:8]
-        key = f"without-{name}-{digest}"  # another baseline means another training
+        # another baseline means another training
+        key = f"without-{name}-{digest(config.model_dump())}"
         path = self.folder / f"{key}.json"
         if not path.exists():
             result = {"val_accuracy": None, "message": None, "run_id": None}
@@ -246,8 +245,7 @@ class Trials:
                         f"{row.val_accuracy:.2%}, {row.seconds:.0f} s"
                     )
 
-            keras.backend.clear_session()  # the networks of earlier trials
-            gc.collect()
+            keras.backend.clear_session()  # the networks of earlier trials; it collects garbage
             keras.config.set_dtype_policy(self.precision)
             keras.utils.set_random_seed(self.tune.seed)
             try:
