@@ -12,6 +12,7 @@ from fifteen.data.arrays import IMAGE_SHAPE, read_classes, read_part
 from fifteen.ensembles.model import build_ensemble, predict_with_members
 from fifteen.ensembles.rules import tie_rate
 from fifteen.errors import UserError, run_stage
+from fifteen.evaluation.calibration import fit_temperature
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix
 from fifteen.files import new_folder, read_json, write_json
 
@@ -55,6 +56,7 @@ def main() -> None:
             "parameters": ensemble.count_params(),
             **{key: trained[key] for key in ("train_seconds", "hardware")},
             "validation": {"accuracy": float(np.mean(predicted == validation.labels))},
+            "temperature": fit_temperature(combined, validation.labels),
             "member_validation_accuracy": right.mean(axis=0).tolist(),
             "run_id": run.id,
         }
@@ -80,7 +82,7 @@ def main() -> None:
         matrix = confusion_matrix(validation.labels, predicted, len(classes.names))
         run.log_image(confusion_image(matrix), "confusion_matrix_validation")
         run.log_file(folder / "result.json")
-        run.log_model(ensemble, IMAGE_SHAPE, len(classes.names))
+        run.log_model(ensemble, IMAGE_SHAPE, classes.names, result["temperature"])
     print(f"{name}: validation accuracy {result['validation']['accuracy']:.2%}")
 
 

@@ -17,7 +17,7 @@ from fifteen.ensembles.model import predict_with_members
 from fifteen.ensembles.rules import tie_rate
 from fifteen.errors import run_stage
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix, group_confusion
-from fifteen.evaluation.metrics import per_class_accuracy, summarize
+from fifteen.evaluation.metrics import calibrated_scores, per_class_accuracy, summarize
 from fifteen.evaluation.test_time_augmentation import predict_views
 from fifteen.files import new_file, new_folder, read_json, write_json
 from fifteen.reporting.model_figures import confusion_figure, mistakes_figure
@@ -27,7 +27,8 @@ import keras
 import numpy as np
 
 DATA, MODELS = Path("data/test"), Path("models")
-SCALARS = ("accuracy", "top5_accuracy", "nll", "ece", "superclass_accuracy", "tie_rate")
+SCALARS = ("accuracy", "top5_accuracy", "nll", "ece", "calibrated_nll", "calibrated_ece")
+SCALARS += ("superclass_accuracy", "tie_rate")
 
 
 def scores_of_views(model: keras.Model, kind: str, test: Part, classes: Classes) -> dict[str, Any]:
@@ -92,6 +93,7 @@ def main() -> None:
     model = keras.models.load_model(MODELS / name / "model.keras")
     outputs = predict(model, result["kind"], test.images)
     scores = summarize(outputs["probabilities"], test.labels, classes.names, classes.superclass_of)
+    scores |= calibrated_scores(outputs["probabilities"], test.labels, result["temperature"])
     if result.get("method") == "vote":
         scores["tie_rate"] = tie_rate(outputs["member_probabilities"])
     by_views = {"test": scores}
@@ -121,7 +123,7 @@ def main() -> None:
             run.log_params({key: result[key] for key in ("kind", "epochs")})
             run.log_params({"network": {"name": result["network"]}})
             run.log_metrics({"val/best_accuracy": result["validation"]["accuracy"]})
-            run.log_model(model, IMAGE_SHAPE, len(classes.names))
+            run.log_model(model, IMAGE_SHAPE, classes.names, result["temperature"])
     for part, found in by_views.items():
         low, high = found["accuracy_ci95"]
         print(

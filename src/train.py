@@ -13,6 +13,7 @@ from fifteen.config import Training, load_params
 from fifteen.data.arrays import IMAGE_SHAPE, read_classes, read_part
 from fifteen.data.pipeline import steps_per_epoch
 from fifteen.errors import run_stage
+from fifteen.evaluation.calibration import fit_temperature
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix
 from fifteen.files import fill_folder, md5, read_json, write_json
 from fifteen.networks.registry import build_network
@@ -86,6 +87,7 @@ def main() -> None:
                 # never compiled: saved without an optimizer
                 model = build_network(config.network, len(classes.names), training.images)
                 export(model, config, best.epoch, work, folder)
+                probabilities = model.predict(validation.images, batch_size=500, verbose=0)
                 result = {
                     "name": name,
                     "kind": "single",
@@ -99,6 +101,7 @@ def main() -> None:
                     "hardware": asdict(machine),
                     "best_epoch": best.epoch,
                     "validation": {"accuracy": best.val_accuracy, "loss": best.val_loss},
+                    "temperature": fit_temperature(probabilities, validation.labels),
                     "run_id": run.id,
                 }
                 write_json(folder / "result.json", result)
@@ -113,10 +116,10 @@ def main() -> None:
                     "best_epoch": best.epoch,
                 }
             )
-            predicted = model.predict(validation.images, batch_size=500, verbose=0).argmax(-1)
+            predicted = probabilities.argmax(axis=-1)
             matrix = confusion_matrix(validation.labels, predicted, len(classes.names))
             run.log_image(confusion_image(matrix), "confusion_matrix_validation")
-            run.log_model(model, IMAGE_SHAPE, len(classes.names))
+            run.log_model(model, IMAGE_SHAPE, classes.names, result["temperature"])
         shutil.rmtree(work)
     print(f"{name}: validation accuracy {best.val_accuracy:.2%} in epoch {best.epoch}")
 

@@ -383,7 +383,7 @@ def network():
 def trained(network, source, accuracy):
     with new_run(source, "x", "train x") as run:
         run.log_metrics({"val/best_accuracy": accuracy})
-        run.log_model(network, (4, 4, 3), 2)
+        run.log_model(network, (4, 4, 3), ["cat", "dog"], 1.5)
     return run.id
 
 
@@ -398,6 +398,7 @@ def test_a_registered_model_answers_and_has_a_signature(network):
         signature = loaded.metadata.signature
         assert signature.inputs.inputs[0].shape == (-1, 4, 4, 3)
         assert signature.outputs.inputs[0].shape == (-1, 2)
+        assert loaded.metadata.metadata == {"classes": ["cat", "dog"], "temperature": 1.5}
 
 
 def test_the_alias_moves_only_to_a_better_model(store, network):
@@ -434,7 +435,7 @@ def test_the_alias_never_moves_to_a_run_that_is_not_in_the_store(store, network,
 
 def test_a_run_without_the_metric_gives_way(store, network):
     with new_run("bare", "x", "evaluate") as bare:
-        bare.log_model(network, (4, 4, 3), 2)
+        bare.log_model(network, (4, 4, 3), ["cat", "dog"], 1.5)
     run_id = trained(network, "bare", 0.1)
     for candidate in (bare.id, run_id, bare.id):
         register_best("bare", "best-single", candidate, "val/best_accuracy")

@@ -134,17 +134,27 @@ class TrackedRun:
         self._client.log_inputs(self.id, inputs)
         self.set_tags({f"md5.{file}": digest for file, digest in digests.items()})
 
-    def log_model(self, model: "keras.Model", image_shape: tuple[int, ...], classes: int) -> None:
-        """Log, in the run now open, a model from raw images to class probabilities."""
+    def log_model(
+        self,
+        model: "keras.Model",
+        image_shape: tuple[int, ...],
+        classes: Sequence[str],
+        temperature: float,
+    ) -> None:
+        """Log, in the run now open, a model from raw images to class probabilities.
+
+        The names of its classes and the temperature that calibrates it go along as metadata.
+        """
         signature = ModelSignature(
             inputs=Schema([TensorSpec(np.dtype("uint8"), (-1, *image_shape))]),
-            outputs=Schema([TensorSpec(np.dtype("float32"), (-1, classes))]),
+            outputs=Schema([TensorSpec(np.dtype("float32"), (-1, len(classes)))]),
         )
         # Named requirements: inferring them takes ten seconds.
         mlflow.tensorflow.log_model(
             model,
             name=MODEL,
             signature=signature,
+            metadata={"classes": list(classes), "temperature": temperature},
             pip_requirements=[
                 f"{package}=={version(package)}" for package in ("tensorflow", "keras")
             ],

@@ -1,4 +1,9 @@
-from fifteen.evaluation.calibration import expected_calibration_error, reliability
+from fifteen.evaluation.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+    with_temperature,
+)
 
 import numpy as np
 import pytest
@@ -84,3 +89,43 @@ def test_labels_drawn_from_the_probabilities_are_calibrated():
     assert expected_calibration_error(probabilities, labels) < 0.01
     overconfident = probabilities**3 / (probabilities**3).sum(axis=1, keepdims=True)
     assert expected_calibration_error(overconfident, labels) > 0.1
+
+
+def test_with_temperature_by_hand():
+    probabilities = np.array([[0.8, 0.2], [0.5, 0.5]])
+    softer = with_temperature(probabilities, 2.0)  # proportional to the square roots: 2 to 1
+    np.testing.assert_allclose(softer, [[2 / 3, 1 / 3], [0.5, 0.5]])
+    np.testing.assert_allclose(with_temperature(probabilities, 0.5)[0], [16 / 17, 1 / 17])
+    np.testing.assert_allclose(with_temperature(probabilities, 1.0), probabilities)
+
+
+def test_a_zero_stays_finite_and_the_answer_the_same():
+    votes = np.array([[0.6, 0.4, 0.0]], np.float32)
+    for temperature in (0.05, 1.0, 20.0):
+        found = with_temperature(votes, temperature)
+        assert np.isfinite(found).all()
+        assert found.argmax() == 0
+        assert found.sum() == pytest.approx(1)
+
+
+def test_fitted_temperature_of_two_classes_by_hand():
+    """Says 90 %, is right in 75 %: log-odds of log 9 must become log 3, so T = 2."""
+    probabilities = np.tile([0.9, 0.1], (4, 1))
+    assert fit_temperature(probabilities, np.array([0, 0, 0, 1])) == pytest.approx(2, rel=1e-4)
+
+
+@pytest.mark.parametrize("power", [0.5, 1, 3])
+def test_fitting_undoes_what_made_probabilities_too_sharp_or_too_soft(power):
+    rng = np.random.default_rng(1)
+    probabilities = rng.dirichlet(np.ones(4), 50_000)
+    labels = (probabilities.cumsum(axis=1) < rng.random((50_000, 1))).sum(axis=1)
+    changed = with_temperature(probabilities, 1 / power)
+    temperature = fit_temperature(changed, labels)
+    assert temperature == pytest.approx(power, rel=0.03)
+    assert expected_calibration_error(with_temperature(changed, temperature), labels) < 0.01
+
+
+@pytest.mark.parametrize(("labels", "expected"), [([0, 1], 0.05), ([1, 0], 20)])
+def test_where_all_are_right_or_all_wrong_the_temperature_is_bounded(labels, expected):
+    probabilities = np.array([[0.7, 0.3], [0.3, 0.7]])
+    assert fit_temperature(probabilities, np.array(labels)) == pytest.approx(expected, rel=1e-2)

@@ -258,3 +258,11 @@ def test_summarize_refuses(arguments, message):
 
 def test_summarize_allows_sums_within_a_thousandth():
     metrics.summarize(changed(0, 0, 0.7009), LABELS, ["a", "b", "c"], None)
+
+
+def test_calibrated_scores_by_hand():
+    """With T = 2 the probabilities 0.8 and 0.2 become 2/3 and 1/3."""
+    probabilities, labels = np.tile([0.8, 0.2], (3, 1)), np.array([0, 0, 1])
+    scores = metrics.calibrated_scores(probabilities, labels, 2.0)
+    assert scores["calibrated_nll"] == pytest.approx(-(2 * np.log(2 / 3) + np.log(1 / 3)) / 3)
+    assert scores["calibrated_ece"] == pytest.approx(0, abs=1e-12)

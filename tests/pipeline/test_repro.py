@@ -123,6 +123,8 @@ def test_numbers_file(project):
         assert test["accuracy"] <= test["top5_accuracy"] <= 1
         assert test["nll"] > 0
         assert 0 <= test["ece"] <= 1
+        assert test["calibrated_nll"] > 0
+        assert 0 <= test["calibrated_ece"] <= 1
         assert "superclass_accuracy" not in test  # digits have none
         assert test["worst_class"]["accuracy"] <= test["best_class"]["accuracy"]
         for extreme in ("best_class", "worst_class"):
@@ -162,6 +164,8 @@ def test_run_of_a_model(project, name):
     for key in ("accuracy", "top5_accuracy", "nll", "ece"):
         for part in ("test", "test_tta"):
             assert run.data.metrics[f"{part}/{key}"] == pytest.approx(scores[part][key])
+    for key in ("calibrated_nll", "calibrated_ece"):
+        assert run.data.metrics[f"test/{key}"] == pytest.approx(scores["test"][key])
     assert run.data.metrics["val/best_accuracy"] == scores["validation"]["accuracy"]
 
     files = [file.path for file in project.client.list_artifacts(run.info.run_id, "images")]

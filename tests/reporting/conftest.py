@@ -19,6 +19,8 @@ def result(kind, accuracy, validation, **extra):
             "top5_accuracy": 0.75,
             "nll": 2.3456,
             "ece": 0.0789,
+            "calibrated_nll": 2.1234,
+            "calibrated_ece": 0.0123,
             "superclass_accuracy": 0.6,
             "best_class": {"id": 0, "name": "apple", "accuracy": 0.875},
             "worst_class": {"id": 1, "name": "otter", "accuracy": 0.04},

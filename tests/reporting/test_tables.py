@@ -6,17 +6,18 @@ import pytest
 def test_results_markdown(metrics):
     lines = tables.results_markdown(metrics).splitlines()
     assert lines[0] == (
-        "| model | kind | test accuracy % (95 % interval) | top-5 % | NLL | ECE | superclass % "
-        "| epochs | parameters | train s | best class | worst class | original study % |"
+        "| model | kind | test accuracy % (95 % interval) | top-5 % | NLL (calibrated) "
+        "| ECE (calibrated) | superclass % | epochs | parameters | train s | best class "
+        "| worst class | original study % |"
     )
     assert lines[1] == "| :-- | :-- |" + " --: |" * 11
     assert lines[2] == (
-        "| baseline | single | 41.62 (40.62–42.62) | 75.00 | 2.346 | 0.079 | 60.00 "
-        "| 15 | 1,253,284 | 236 | apple (87.50) | otter (4.00) | 41.34 |"
+        "| baseline | single | 41.62 (40.62–42.62) | 75.00 | 2.346 (2.123) | 0.079 (0.012) "
+        "| 60.00 | 15 | 1,253,284 | 236 | apple (87.50) | otter (4.00) | 41.34 |"
     )
     assert lines[4] == (
-        "| snapshot_sum | sum of 5 | 51.50 (50.50–52.50) | 75.00 | 2.346 | 0.079 | 60.00 "
-        "| 15 | 1,253,284 | 236 | apple (87.50) | otter (4.00) | – |"
+        "| snapshot_sum | sum of 5 | 51.50 (50.50–52.50) | 75.00 | 2.346 (2.123) | 0.079 (0.012) "
+        "| 60.00 | 15 | 1,253,284 | 236 | apple (87.50) | otter (4.00) | – |"
     )
     assert lines[5:] == [
         "",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fifteen.evaluation.calibration import expected_calibration_error
+from fifteen.evaluation.calibration import expected_calibration_error, with_temperature
 from fifteen.evaluation.confusion import confusion_matrix, most_confused_pairs
 
 import numpy as np
@@ -150,6 +150,26 @@ def summarize(
         "best_class": describe(np.nanargmax(by_class)),
         "worst_class": describe(np.nanargmin(by_class)),
         "confused_pairs": most_confused_pairs(confusion_matrix(labels, predicted, classes), names),
+    }
+
+
+def calibrated_scores(
+    probabilities: np.ndarray, labels: np.ndarray, temperature: float
+) -> dict[str, float]:
+    """What a temperature makes of the scores that it can change.
+
+    Args:
+        probabilities: Class probabilities, shape (N, C), N > 0.
+        labels: True class ids, shape (N,), in [0, C).
+        temperature: Above 0, fitted on other images.
+
+    Returns:
+        calibrated_nll (nats) and calibrated_ece (15 bins).
+    """
+    calibrated = with_temperature(probabilities, temperature)
+    return {
+        "calibrated_nll": negative_log_likelihood(calibrated, labels),
+        "calibrated_ece": expected_calibration_error(calibrated, labels),
     }
 
 

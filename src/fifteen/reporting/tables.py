@@ -27,7 +27,7 @@ def results_rows(metrics: Metrics) -> tuple[Row, list[Row]]:
     has_views = any("test_tta" in model for model in models.values())
     if has_views:
         header.append("with TTA %")
-    header += ["top-5 %", "NLL", "ECE"]
+    header += ["top-5 %", "NLL (calibrated)", "ECE (calibrated)"]
     if has_superclasses:
         header.append("superclass %")
     header += ["epochs", "parameters", "train s", "best class", "worst class"]
@@ -46,8 +46,8 @@ def results_rows(metrics: Metrics) -> tuple[Row, list[Row]]:
             row.append(percent(model["test_tta"]["accuracy"]) if "test_tta" in model else NONE)
         row += [
             percent(test["top5_accuracy"]),
-            f"{test['nll']:.3f}",
-            f"{test['ece']:.3f}",
+            f"{test['nll']:.3f} ({test['calibrated_nll']:.3f})",
+            f"{test['ece']:.3f} ({test['calibrated_ece']:.3f})",
         ]
         if has_superclasses:
             row.append(
