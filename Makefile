@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 PORT ?= 5000
+SCORING_PORT ?= 5001
+MODEL ?= fifteen-cifar100@champion
 SEEDS ?= 1 2
 MODELS ?= swift swift_small
 BIN := .venv/bin
@@ -15,7 +17,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help run demo seeds test lint ui readme lock
+.PHONY: help run demo seeds test lint ui serve readme lock
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 14
@@ -60,6 +62,11 @@ ui: $(READY)  ## the MLflow UI on http://localhost:5000; PORT=... for another po
 	echo "Compare the runs at http://localhost:$(PORT)/#/experiments?workflowType=machine_learning"; \
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 --host 127.0.0.1 \
 		--port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-$(STORE)}"
+
+serve: $(READY)  ## the champion answers at http://localhost:5001; MODEL=NAME@ALIAS for another one
+	MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-$(STORE)}" $(BIN)/mlflow models serve \
+		--model-uri "models:/$(MODEL)" --env-manager local --workers 1 --host 127.0.0.1 \
+		--port $(SCORING_PORT)
 
 readme: $(READY)  ## write the results of README.md from reports/
 	$(BIN)/python src/results.py --readme

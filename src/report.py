@@ -1,12 +1,17 @@
-"""Stage `report`: all models side by side, and which differences between them are real."""
+"""Stage `report`: all models side by side, and which differences between them are real.
 
+Usage: python src/report.py [--force]
+"""
+
+import argparse
 import csv
+from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from fifteen import tracking
+from fifteen import registry
 from fifteen.config import load_params
 from fifteen.errors import run_stage
 from fifteen.evaluation.importance import importances
@@ -14,6 +19,7 @@ from fifteen.evaluation.significance import compare
 from fifteen.files import new_file, new_folder, read_json, write_json
 from fifteen.reporting import comparison_figures as figures
 from fifteen.reporting import search_figures
+from fifteen.reporting.model_card import model_card
 from fifteen.reporting.original import original_accuracies
 from fifteen.reporting.page import render_page
 from fifteen.reporting.search_tables import Searched, baseline_values, trials_csv
@@ -126,8 +132,24 @@ def write_curves(path: Path, names: list[str]) -> None:
             file.writelines(f"{name},{row}\n" for row in rows)
 
 
+def aliases(models: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Which model deserves which alias in the registry, judged on the validation images."""
+
+    def best(names: Iterable[str]) -> str:
+        return max(names, key=lambda name: models[name]["validation"]["accuracy"])
+
+    deserved = {"champion": best(models), "baseline": "baseline"}
+    for kind in ("single", "ensemble"):
+        if names := [name for name in models if models[name]["kind"] == kind]:
+            deserved[f"best-{kind}"] = best(names)
+    return deserved
+
+
 def main() -> None:
     """Write metrics.json, the figures and the report of all models in params.yaml."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--force", action="store_true", help="let a worse model take an alias too")
+    force = parser.parse_args().force
     params = load_params()
     models = {name: read_json(MODELS / name / "metrics.json") for name in params.model_names()}
     predictions = {name: load_predictions(name) for name in models}
@@ -140,10 +162,6 @@ def main() -> None:
         "models": models,
         "comparisons": compare_all(models, predictions),
     }
-    kinds = {
-        kind: [n for n in models if models[n]["kind"] == kind] for kind in ("single", "ensemble")
-    }
-
     searches = read_searches(models)
 
     with new_folder(REPORTS / "figures") as folder:
@@ -153,7 +171,7 @@ def main() -> None:
         rows = trials_csv({variant: searched.search for variant, searched in searches.items()})
         (folder / "trials.csv").write_text(rows, encoding="utf-8")
     with new_file(REPORTS / "curves.csv") as curves:
-        write_curves(curves, kinds["single"])
+        write_curves(curves, [n for n in models if models[n]["kind"] == "single"])
     write_json(REPORTS / "metrics.json", metrics)
     write_json(
         REPORTS / "accuracy.json",
@@ -162,7 +180,9 @@ def main() -> None:
             for name in models
         },
     )
+    deserved = aliases(models)
     pages = {
+        "model_card.md": model_card(metrics, data, deserved["champion"]),
         "results.md": results_markdown(metrics) + "\n" + comparisons_markdown(metrics),
         "report.html": render_page(
             metrics, searches, MODELS, REPORTS / "figures", REPORTS / "data"
@@ -172,11 +192,9 @@ def main() -> None:
         with new_file(REPORTS / file) as partial:
             partial.write_text(text, encoding="utf-8")
 
-    for kind, names in kinds.items():
-        if names:
-            best = max(names, key=lambda name: models[name]["validation"]["accuracy"])
-            run_id = str(predictions[best]["run_id"])
-            tracking.register_best(data["source"], f"best-{kind}", run_id, "val/best_accuracy")
+    run_ids = {name: str(predictions[name]["run_id"]) for name in models}
+    for alias, name in deserved.items():
+        registry.register(data["source"], alias, run_ids[name], "val/best_accuracy", force)
     print(headline(metrics))
 
 

@@ -10,7 +10,6 @@ from fifteen.tracking import (
     RESUME_KEY,
     continued_run,
     new_run,
-    register_best,
     resumable_run,
 )
 
@@ -380,75 +379,16 @@ def network():
     return keras.Sequential(layers)
 
 
-def trained(network, source, accuracy):
-    with new_run(source, "x", "train x") as run:
-        run.log_metrics({"val/best_accuracy": accuracy})
+def test_a_logged_model_answers_and_says_what_it_takes(network):
+    with new_run("model", "x", "train x") as run:
         run.log_model(network, (4, 4, 3), ["cat", "dog"], 1.5)
-    return run.id
-
-
-def test_a_registered_model_answers_and_has_a_signature(network):
-    run_id = trained(network, "model", 0.5)
-    register_best("model", "best-single", run_id, "val/best_accuracy")
+    loaded = mlflow.pyfunc.load_model(f"runs:/{run.id}/model")
     images = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), np.uint8)
     expected = network.predict(images, verbose=0)
-    for address in (f"runs:/{run_id}/model", "models:/fifteen-model@best-single"):
-        loaded = mlflow.pyfunc.load_model(address)
-        np.testing.assert_allclose(loaded.predict(images), expected, atol=1e-6)
-        signature = loaded.metadata.signature
-        assert signature.inputs.inputs[0].shape == (-1, 4, 4, 3)
-        assert signature.outputs.inputs[0].shape == (-1, 2)
-        assert loaded.metadata.metadata == {"classes": ["cat", "dog"], "temperature": 1.5}
-
-
-def test_the_alias_moves_only_to_a_better_model(store, network):
-    def holder(alias="best-single"):
-        return store.get_model_version_by_alias("fifteen-best", alias).run_id
-
-    first, worse, equal, better = (trained(network, "best", a) for a in (0.4, 0.3, 0.4, 0.5))
-    for run_id, expected in (
-        (first, first),
-        (first, first),
-        (worse, first),
-        (equal, first),
-        (better, better),
-        (first, better),
-    ):
-        register_best("best", "best-single", run_id, "val/best_accuracy")
-        assert holder() == expected
-    assert len(store.search_model_versions("name='fifteen-best'")) == 2
-
-    register_best("best", "best-ensemble", worse, "val/best_accuracy")  # each alias for itself
-    assert holder("best-ensemble") == worse
-    assert holder() == better
-
-
-def test_the_alias_never_moves_to_a_run_that_is_not_in_the_store(store, network, capsys):
-    first, deleted = (trained(network, "away", accuracy) for accuracy in (0.1, 0.9))
-    store.delete_run(deleted)
-    register_best("away", "best-single", first, "val/best_accuracy")
-    for run_id in (deleted, "0" * 32):
-        register_best("away", "best-single", run_id, "val/best_accuracy")
-        assert store.get_model_version_by_alias("fifteen-away", "best-single").run_id == first
-        assert f"run {run_id} is not in this MLflow store" in capsys.readouterr().out
-
-
-def test_a_run_without_the_metric_gives_way(store, network):
-    with new_run("bare", "x", "evaluate") as bare:
-        bare.log_model(network, (4, 4, 3), ["cat", "dog"], 1.5)
-    run_id = trained(network, "bare", 0.1)
-    for candidate in (bare.id, run_id, bare.id):
-        register_best("bare", "best-single", candidate, "val/best_accuracy")
-    assert store.get_model_version_by_alias("fifteen-bare", "best-single").run_id == run_id
-
-
-def test_the_alias_moves_on_when_its_holder_is_gone_from_the_store(store, network):
-    run_id = trained(network, "gone", 0.1)
-    store.create_registered_model("fifteen-gone")
-    version = store.create_model_version("fifteen-gone", f"runs:/{run_id}/model", "f" * 32)
-    store.set_registered_model_alias("fifteen-gone", "best-single", version.version)
-    register_best("gone", "best-single", run_id, "val/best_accuracy")
-    assert store.get_model_version_by_alias("fifteen-gone", "best-single").run_id == run_id
+    np.testing.assert_allclose(loaded.predict(images), expected, atol=1e-6)
+    assert loaded.metadata.signature.inputs.inputs[0].shape == (-1, 4, 4, 3)
+    assert loaded.metadata.signature.outputs.inputs[0].shape == (-1, 2)
+    assert loaded.metadata.metadata == {"classes": ["cat", "dog"], "temperature": 1.5}
 
 
 def test_a_team_s_server_wins(root, store, tmp_path, monkeypatch):

@@ -1,7 +1,6 @@
-"""Everything that goes to MLflow; the only module that imports it."""
+"""Everything that goes to MLflow of a run; registry.py has what becomes of its model."""
 
 import logging
-import math
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -164,7 +163,7 @@ class TrackedRun:
 @contextmanager
 def new_run(source: str, name: str, stage: str) -> Iterator[TrackedRun]:
     """A new run in the experiment of `source`."""
-    _open_store(source)
+    open_store(source)
     with mlflow.start_run(run_name=name, tags=_tags(stage)) as run:
         yield TrackedRun(run.info.run_id)
 
@@ -185,7 +184,7 @@ def resumable_run(
         resume_key: unlike that of any other training.
         parent: the run that this one is shown under, if any.
     """
-    experiment = _open_store(source)
+    experiment = open_store(source)
     begun = mlflow.search_runs(
         [experiment], f"tags.`{RESUME_KEY}` = '{resume_key}'", output_format="list"
     )
@@ -207,8 +206,8 @@ def continued_run(source: str, run_id: str, name: str, stage: str) -> Iterator[T
     Where this store does not have it, because the store was deleted or the model was made on
     another machine, a new run takes its place.
     """
-    _open_store(source)
-    if _is_here(run_id):
+    open_store(source)
+    if has_run(run_id):
         yield TrackedRun(run_id)
     else:
         print(f"run {run_id} of {name} is not in this MLflow store; a new one is begun")
@@ -216,51 +215,23 @@ def continued_run(source: str, run_id: str, name: str, stage: str) -> Iterator[T
             yield run
 
 
-def register_best(source: str, alias: str, run_id: str, metric: str) -> None:
-    """Give `alias` of the registered model `fifteen-SOURCE` to the model of a run.
-
-    The alias moves only when `metric` of the run, which must be a validation metric, is higher
-    than that of the run that holds it, and never to a run that this store does not have.
-    """
-    _open_store(source)
-    client, name = mlflow.MlflowClient(), f"fifteen-{source}"
-
-    def score(run: str) -> float:
-        metrics = client.get_run(run).data.metrics if _is_here(run) else {}
-        return metrics.get(metric, -math.inf)
-
-    if not _is_here(run_id):
-        print(f"run {run_id} is not in this MLflow store; {alias} stays where it is")
-        return
-    with FileLock(_folder() / ".registry.lock"):  # experiments that end at once compare in turn
-        try:
-            holder = client.get_model_version_by_alias(name, alias).run_id
-        except MlflowException as error:
-            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise  # these two say that there is no such model, or no such alias
-        else:
-            if score(holder) >= score(run_id):
-                return
-        registered = mlflow.register_model(f"runs:/{run_id}/{MODEL}", name)
-        client.set_registered_model_alias(name, alias, registered.version)
-
-
 def store_uri() -> str:
     """Where runs go: MLFLOW_TRACKING_URI, or the SQLite file of the main repository."""
     return os.environ.get("MLFLOW_TRACKING_URI") or _own_store()
 
 
-def _folder() -> Path:
+def store_folder() -> Path:
+    """Where the SQLite store and its artifacts lie."""
     return repository_root() / "mlruns"
 
 
 def _own_store() -> str:
-    return f"sqlite:///{_folder() / 'mlflow.db'}"
+    return f"sqlite:///{store_folder() / 'mlflow.db'}"
 
 
-def _open_store(source: str) -> str:
+def open_store(source: str) -> str:
     """Open the store, make the experiment of `source` where it is missing, and return its id."""
-    name, uri, folder = f"fifteen-{source}", store_uri(), _folder()
+    name, uri, folder = f"fifteen-{source}", store_uri(), store_folder()
     mlflow.set_tracking_uri(uri)
     folder.mkdir(exist_ok=True)
     # Processes that create the same SQLite store at once would break each other's migrations.
@@ -272,7 +243,7 @@ def _open_store(source: str) -> str:
         return mlflow.set_experiment(name).experiment_id
 
 
-def _is_here(run_id: str) -> bool:
+def has_run(run_id: str) -> bool:
     """Whether the open store has this run, and nobody has deleted it in the UI."""
     try:
         return mlflow.get_run(run_id).info.lifecycle_stage == LifecycleStage.ACTIVE

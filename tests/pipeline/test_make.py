@@ -1,11 +1,21 @@
 """`make run` without network on a fresh clone: the demo, and nothing of the user's changed."""
 
+import contextlib
 import dataclasses
+import json
+import os
+import signal
+import socket
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -68,3 +78,64 @@ def test_run_without_network_is_the_demo(fresh):
     assert "baseline  single" in again
     assert fresh.changes() == []
     assert set(fresh.runs()) == set(runs)
+
+
+def digit(path):
+    """A picture file of the first of scikit-learn's digits, a zero, enlarged."""
+    pixels = (load_digits().images[0] * 15.9).astype(np.uint8)
+    Image.fromarray(pixels).resize((64, 64), Image.Resampling.BICUBIC).save(path)
+    return str(path)
+
+
+def post(port, body):
+    """The status and the answer of the scoring server."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def test_prediction_and_serving_of_the_demo_s_champion(fresh, tmp_path):
+    picture = digit(tmp_path / "zero.png")
+    model = "fifteen-digits@champion"
+    (answer,) = fresh.read("python", "src/predict.py", picture, "--model", model, "--json")
+    assert answer["picture"] == picture
+    assert sum(entry["probability"] for entry in answer["classes"]) <= 1 + 1e-6
+    ranking = [entry["class"] for entry in answer["classes"]]
+    assert len(set(ranking) & set("0123456789")) == 5
+
+    status, output = fresh.attempt("python", "src/predict.py", picture)
+    assert status == 1
+    assert "error: no model fifteen-cifar100@champion" in output
+    assert model in output
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = fresh.start("make", "serve", f"MODEL={model}", f"SCORING_PORT={port}")
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and server.poll() is None:
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5),
+            ):
+                break
+            time.sleep(0.5)
+        request = fresh.run("python", "src/predict.py", picture, "--request")
+        status, found = post(port, request.encode())
+        assert status == 200, found
+        (probabilities,) = json.loads(found)["predictions"]
+        assert sum(probabilities) == pytest.approx(1, abs=1e-3)
+        assert str(int(np.argmax(probabilities))) == ranking[0]
+        for garbage in (b"garbage", b"{}", b'{"inputs": [[1, 2]]}', b'{"inputs": "a"}'):
+            status, found = post(port, garbage)
+            assert 400 <= status < 500, found
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        output, _ = server.communicate(timeout=60)
+    assert "Uvicorn running on http://127.0.0.1" in output

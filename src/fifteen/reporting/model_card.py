@@ -1,0 +1,62 @@
+"""The model card: what somebody who is given a model should know of it (Mitchell et al. 2019)."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fifteen.reporting import tables
+
+import jinja2
+
+_CIFAR = (
+    "Its authors (Krizhevsky 2009) state no licence. The images are from 80 Million Tiny Images, "
+    "which its own authors withdrew in 2020 for offensive labels and pictures; ask before any use "
+    "but research and teaching."
+)
+LICENCES = {
+    "cifar100": _CIFAR,
+    "cifar10": _CIFAR,
+    "digits": (
+        "From the UCI repository (Alpaydin and Kaynak 1998, CC BY 4.0), as scikit-learn bundles it."
+    ),
+}
+
+
+def model_card(metrics: tables.Metrics, data: Mapping[str, Any], name: str) -> str:
+    """The card of one model, in Markdown.
+
+    Args:
+        metrics: the content of `reports/metrics.json`.
+        data: the content of `reports/data/summary.json`.
+        name: of the model.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    model = metrics["models"][name]
+    keys = ("hyperparameters",) if model["kind"] == "single" else ("variant", "method", "members")
+    return environment.get_template("model_card.md.j2").render(
+        name=name,
+        stage=_stage(name, model["kind"]),
+        metrics=metrics,
+        model=model,
+        test=model["test"],
+        data=data,
+        classes=data["classes"],
+        licence=LICENCES[metrics["source"]],
+        parameters=json.dumps({key: model[key] for key in keys}, indent=2),
+        percent=tables.percent,
+        accuracy_with_interval=tables.accuracy_with_interval,
+    )
+
+
+def _stage(name: str, kind: str) -> str:
+    """Which stage evaluates the model."""
+    if name == tables.BASELINE:
+        return "evaluate_baseline"
+    return "evaluate_variant" if kind == "single" else "evaluate_ensemble"
