@@ -20,7 +20,7 @@ from fifteen.evaluation.confusion import confusion_image, confusion_matrix, grou
 from fifteen.evaluation.metrics import calibrated_scores, per_class_accuracy, summarize
 from fifteen.evaluation.test_time_augmentation import predict_views
 from fifteen.files import new_file, new_folder, read_json, write_json
-from fifteen.reporting.model_figures import confusion_figure, mistakes_figure
+from fifteen.reporting.model_figures import confused_pairs_figure, confusion_figure, mistakes_figure
 from fifteen.reporting.style import save_png
 
 import keras
@@ -58,7 +58,12 @@ def write_per_class(
 
 
 def write_report(
-    folder: Path, name: str, classes: Classes, test: Part, probabilities: np.ndarray
+    folder: Path,
+    name: str,
+    classes: Classes,
+    test: Part,
+    probabilities: np.ndarray,
+    confused: Sequence[dict[str, Any]],
 ) -> np.ndarray:
     """Write the tables and figures of one model; returns its confusion matrix."""
     found = probabilities.argmax(axis=-1)
@@ -72,6 +77,8 @@ def write_report(
         save_png(confusion_figure(counts, names, f"{name}: test images"), folder / f"{kind}.png")
     mistakes = mistakes_figure(test.images, test.labels, probabilities, classes.names)
     save_png(mistakes, folder / "mistakes.png")
+    pairs = confused_pairs_figure(test.images, test.labels, found, classes.names, confused)
+    save_png(pairs, folder / "confused_pairs.png")
     write_per_class(folder / "per_class.csv", classes.names, test.labels, found)
     return matrix
 
@@ -105,7 +112,9 @@ def main() -> None:
         new_folder(Path("reports/models") / name) as folder,
         new_file(Path("predictions") / f"{name}.npz") as predictions,
     ):
-        matrix = write_report(folder, name, classes, test, outputs["probabilities"])
+        matrix = write_report(
+            folder, name, classes, test, outputs["probabilities"], scores["confused_pairs"]
+        )
         if result["kind"] == "single":
             for curve in ("history.csv", "learning_rate.csv"):
                 shutil.copy(MODELS / name / curve, folder)

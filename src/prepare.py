@@ -5,6 +5,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from hashlib import md5
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from fifteen.data.sources import (
 from fifteen.data.split import part_indices
 from fifteen.errors import UserError, run_stage
 from fifteen.files import new_folder, write_json
-from fifteen.reporting.contact_sheet import contact_sheet
+from fifteen.reporting.contact_sheet import contact_sheet, numbered_strip
 
 import numpy as np
 
@@ -52,21 +53,52 @@ def describe(parts: dict[str, Part], classes: Classes) -> dict[str, object]:
         name: np.bincount(part.labels, minlength=len(classes.names)).tolist()
         for name, part in parts.items()
     }
-    seen = {name: {md5(image).digest() for image in part.images} for name, part in parts.items()}
+    found = copies(parts, classes.names)
     return {
         "source": classes.source,
         "images": {name: len(part.labels) for name, part in parts.items()},
         "classes": len(classes.names),
-        "superclasses": len(classes.superclass_names or []),
+        "superclasses": classes.superclass_names or [],
         "training_statistics": channel_statistics(parts["train"].images),
+        "copies_of_training_images": found,
         "images_also_in_train": {
-            name: len(seen[name] & seen["train"]) for name in parts if name != "train"
+            name: sum(copy["part"] == name for copy in found) for name in parts if name != "train"
         },
         "images_per_class": [
             {"class": name, **{part: counts[part][i] for part in parts}}
+            | (
+                {"superclass": classes.superclass_names[classes.superclass_of[i]]}
+                if classes.superclass_of
+                else {}
+            )
             for i, name in enumerate(classes.names)
         ],
     }
+
+
+def copies(parts: dict[str, Part], names: Sequence[str]) -> list[dict[str, object]]:
+    """The images of other parts that are, pixel by pixel, one of the training images.
+
+    Returns:
+        Of each the `part`, the `index` in it, the `class`, and that of the first such training
+        image, `class_in_train`.
+    """
+    train = parts["train"]
+    first = {
+        md5(x).digest(): y for x, y in zip(train.images[::-1], train.labels[::-1], strict=True)
+    }
+    return [
+        {
+            "part": name,
+            "index": index,
+            "class": names[label],
+            "class_in_train": names[first[digest]],
+        }
+        for name, part in parts.items()
+        if name != "train"
+        for index, (image, label) in enumerate(zip(part.images, part.labels, strict=True))
+        if (digest := md5(image).digest()) in first
+    ]
 
 
 def main() -> None:
@@ -102,7 +134,12 @@ def main() -> None:
     with new_folder(TRAINVAL) as trainval, new_folder(TEST) as test, new_folder(REPORT) as report:
         write_parts(trainval, {name: parts[name] for name in ("train", "validation")}, classes)
         write_parts(test, {"test": parts["test"]}, classes)
-        write_json(report / "summary.json", describe(parts, classes))
+        summary = describe(parts, classes)
+        write_json(report / "summary.json", summary)
+        doubles = [
+            parts[c["part"]].images[c["index"]] for c in summary["copies_of_training_images"]
+        ]
+        numbered_strip(doubles).save(report / "copies.png", optimize=True)
         sheet = contact_sheet(parts["train"].images, parts["train"].labels, classes.names)
         sheet.save(report / "contact_sheet.png", optimize=True)
     sizes = ", ".join(f"{len(part.labels):,} {name}" for name, part in parts.items())

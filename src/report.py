@@ -14,11 +14,12 @@ from typing import Any
 from fifteen import registry
 from fifteen.config import load_params
 from fifteen.errors import run_stage
+from fifteen.evaluation.calibration import reliability, with_temperature
 from fifteen.evaluation.importance import importances
 from fifteen.evaluation.significance import compare
 from fifteen.files import new_file, new_folder, read_json, write_json
+from fifteen.reporting import charts, search_figures
 from fifteen.reporting import comparison_figures as figures
-from fifteen.reporting import search_figures
 from fifteen.reporting.model_card import model_card
 from fifteen.reporting.original import original_accuracies
 from fifteen.reporting.page import render_page
@@ -32,18 +33,28 @@ REPORTS = Path("reports")
 MODELS = REPORTS / "models"
 
 
-def load_predictions(name: str) -> dict[str, np.ndarray]:
-    """What `evaluate` found: which test images a model, and each of its members, gets right."""
+def load_predictions(name: str, temperature: float) -> dict[str, Any]:
+    """What `evaluate` found: which test images a model, and each of its members, gets right.
+
+    And how sure it is of them, as its probabilities come and `calibrated` with the temperature.
+    """
     with np.load(Path("predictions") / f"{name}.npz") as saved:
-        labels = saved["labels"]
-        found = {"model": saved["probabilities"].argmax(-1) == labels, "run_id": saved["run_id"]}
+        labels, given = saved["labels"], saved["probabilities"]
+        found = {"model": given.argmax(-1) == labels, "run_id": str(saved["run_id"])}
+        found["calibration"] = {
+            kind: reliability(probabilities, labels)._asdict()
+            for kind, probabilities in (
+                ("as they come", given),
+                ("calibrated", with_temperature(given, temperature)),
+            )
+        }
         if "member_probabilities" in saved:
             found["members"] = saved["member_probabilities"].argmax(-1) == labels[:, None]
     return found
 
 
 def compare_all(
-    models: dict[str, dict[str, Any]], predictions: dict[str, dict[str, np.ndarray]]
+    models: dict[str, dict[str, Any]], predictions: dict[str, dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Every model against every earlier one, and each ensemble against two of its members."""
     pairs = [
@@ -122,6 +133,39 @@ def write_figures(folder: Path, metrics: dict[str, Any], names: list[str]) -> No
         save_png(figure, folder / f"{name}.png")
 
 
+def draw_charts(
+    models: dict[str, dict[str, Any]],
+    predictions: dict[str, dict[str, Any]],
+    data: dict[str, Any],
+    first: str,
+) -> dict[str, charts.Spec]:
+    """The interactive charts of the page; where one model is shown at a time, `first` is first."""
+    names = [first, *(name for name in models if name != first)]
+    singles = [name for name in models if models[name]["kind"] == "single"]
+    classes, superclasses = data["images_per_class"], data["superclasses"]
+    kind = "superclass_confusion" if superclasses else "confusion"
+    matrices = {
+        name: np.loadtxt(MODELS / name / f"{kind}.csv", int, delimiter=",") for name in names
+    }
+    return {
+        "curves": charts.curves_chart(
+            {name: read_columns(MODELS / name / "history.csv") for name in singles},
+            model_colours(models),
+        ),
+        "per_class": charts.per_class_chart(
+            {name: read_columns(MODELS / name / "per_class.csv")["accuracy"] for name in names},
+            [entry["class"] for entry in classes],
+            [entry["superclass"] for entry in classes] if superclasses else None,
+        ),
+        "confusion": charts.confusion_chart(
+            matrices, superclasses or [entry["class"] for entry in classes]
+        ),
+        "calibration": charts.calibration_chart(
+            {name: predictions[name]["calibration"] for name in names}
+        ),
+    }
+
+
 def write_curves(path: Path, names: list[str]) -> None:
     """Write the histories of all trained models below each other, for `dvc plots`."""
     with path.open("w", encoding="utf-8") as file:
@@ -152,7 +196,9 @@ def main() -> None:
     force = parser.parse_args().force
     params = load_params()
     models = {name: read_json(MODELS / name / "metrics.json") for name in params.model_names()}
-    predictions = {name: load_predictions(name) for name in models}
+    predictions = {
+        name: load_predictions(name, model["temperature"]) for name, model in models.items()
+    }
     data = read_json(REPORTS / "data" / "summary.json")
     metrics = {
         "source": data["source"],
@@ -185,16 +231,21 @@ def main() -> None:
         "model_card.md": model_card(metrics, data, deserved["champion"]),
         "results.md": results_markdown(metrics) + "\n" + comparisons_markdown(metrics),
         "report.html": render_page(
-            metrics, searches, MODELS, REPORTS / "figures", REPORTS / "data"
+            metrics,
+            searches,
+            draw_charts(models, predictions, data, deserved["champion"]),
+            MODELS,
+            REPORTS / "figures",
+            REPORTS / "data",
         ),
     }
     for file, text in pages.items():
         with new_file(REPORTS / file) as partial:
             partial.write_text(text, encoding="utf-8")
 
-    run_ids = {name: str(predictions[name]["run_id"]) for name in models}
     for alias, name in deserved.items():
-        registry.register(data["source"], alias, run_ids[name], "val/best_accuracy", force)
+        run_id = predictions[name]["run_id"]
+        registry.register(data["source"], alias, run_id, "val/best_accuracy", force)
     print(headline(metrics))
 
 

@@ -65,8 +65,10 @@ def closure(path: Path) -> set[Path]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_are_exactly_what_is_imported(stage):
     imported = closure(ROOT / script(stage))
-    templates = {t for p in imported for t in p.parent.glob("*.j2") if t.name in p.read_text()}
-    expected = {str(path.relative_to(ROOT)) for path in imported | templates}
+    beside = {(path.read_text(), other) for path in imported for other in path.parent.iterdir()}
+    resources = {other for text, other in beside if f'"{other.name}"' in text}
+    read = {path for path in resources if path.suffix == ".j2" or path.name == "vendor"}
+    expected = {str(path.relative_to(ROOT)) for path in imported | read}
     found = [dep for dep in names(STAGES[stage]["deps"]) if dep.startswith("src/")]
     assert sorted(found) == sorted(expected)
 
@@ -144,7 +146,7 @@ def test_whatever_is_read_is_made_by_a_stage_or_is_code():
     for name, stage in STAGES.items():
         for dep in names(stage["deps"]):
             made = dep.replace("${item.variant}", "${key}")
-            ok = (ROOT / dep).is_file() if dep.startswith("src/") else dep == "params.yaml"
+            ok = (ROOT / dep).exists() if dep.startswith("src/") else dep == "params.yaml"
             assert ok or any(o == made or o.startswith(f"{dep}/") for o in outs), f"{name}: {dep}"
 
 

@@ -58,15 +58,22 @@ def test_describe_by_hand():
         "source": "toy",
         "images": {"train": 5, "validation": 2, "test": 3},
         "classes": 3,
-        "superclasses": 2,
+        "superclasses": ["x", "y"],
         "images_also_in_train": {"validation": 1, "test": 2},
+        "copies_of_training_images": [
+            {"part": "validation", "index": 0, "class": "b", "class_in_train": "b"},
+            {"part": "test", "index": 0, "class": "c", "class_in_train": "b"},
+            {"part": "test", "index": 1, "class": "c", "class_in_train": "b"},
+        ],
         "images_per_class": [
-            {"class": "a", "train": 2, "validation": 0, "test": 1},
-            {"class": "b", "train": 3, "validation": 1, "test": 0},
-            {"class": "c", "train": 0, "validation": 1, "test": 2},
+            {"class": "a", "train": 2, "validation": 0, "test": 1, "superclass": "x"},
+            {"class": "b", "train": 3, "validation": 1, "test": 0, "superclass": "x"},
+            {"class": "c", "train": 0, "validation": 1, "test": 2, "superclass": "y"},
         ],
     }
-    assert describe(parts, Classes("toy", ["a", "b", "c"]))["superclasses"] == 0
+    plain = describe(parts, Classes("toy", ["a", "b", "c"]))
+    assert plain["superclasses"] == []
+    assert "superclass" not in plain["images_per_class"][0]
 
 
 @pytest.fixture
@@ -101,7 +108,8 @@ def test_the_stage_on_digits(workspace, tmp_path, capsys):
         + [f"test/test_{kind}.npy" for kind in ("images", "labels")]
         + [f"trainval/{p}_{k}.npy" for p in ("train", "validation") for k in ("images", "labels")]
     )
-    assert files(tmp_path / "reports") == ["data/contact_sheet.png", "data/summary.json"]
+    described = ["data/contact_sheet.png", "data/copies.png", "data/summary.json"]
+    assert files(tmp_path / "reports") == described
     assert read_classes(tmp_path / "data" / "test") == read_classes(tmp_path / "data" / "trainval")
     assert len(read_part(tmp_path / "data" / "trainval", "validation").labels) == 150
     with Image.open(tmp_path / "reports" / "data" / "contact_sheet.png") as sheet:

@@ -100,6 +100,12 @@ def test_evaluation_is_one_pass_in_order(part):
     np.testing.assert_array_equal(np.concatenate([n for _, n in found]), part.labels)
 
 
+def test_nothing_waits_for_a_tuner_in_the_end(part):
+    config = Training(network="baseline", batch_size=8, epochs=1)
+    for batches in (training_batches(part, config, 0, 0, 2, 1), evaluation_batches(part)):
+        assert batches.options().autotune.enabled is False
+
+
 def test_memory_mapped_images(part, tmp_path):
     np.save(tmp_path / "images.npy", part.images)
     mapped = Part(np.load(tmp_path / "images.npy", mmap_mode="r"), part.labels)

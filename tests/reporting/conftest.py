@@ -1,6 +1,8 @@
 import copy
+import json
 
 import pytest
+from PIL import Image
 
 HARDWARE = {"device": "2 cores of a CPU", "precision": "float32"}
 
@@ -187,3 +189,40 @@ def search():
 def importances():
     """Importances as they would come of a larger search over the same dimensions."""
     return copy.deepcopy(IMPORTANCES)
+
+
+@pytest.fixture
+def reports(tmp_path, metrics):
+    """What the page reads, as `prepare`, `evaluate` and `report` write it."""
+
+    def png(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 3)).save(path)
+
+    for name in ("accuracy", "differences", "learning_rates"):
+        png(tmp_path / "figures" / f"{name}.png")
+    for name in metrics["models"]:
+        folder = tmp_path / "models" / name
+        for picture in ("confusion", "confused_pairs", "mistakes"):
+            png(folder / f"{picture}.png")
+        rows = [f"{index},class {index},100,0.5" for index in range(100)]
+        (folder / "per_class.csv").write_text("\n".join(["class,name,images,accuracy", *rows]))
+    for name in ("contact_sheet", "copies"):
+        png(tmp_path / "data" / f"{name}.png")
+    summary = {
+        "source": metrics["source"],
+        "images": {"train": 45000, "validation": 5000, "test": 10000},
+        "classes": 100,
+        "superclasses": [f"superclass {index}" for index in range(20)],
+        "copies_of_training_images": [
+            {"part": "test", "index": 7, "class": "apple", "class_in_train": "otter"},
+            {"part": "test", "index": 8, "class": "otter", "class_in_train": "otter"},
+        ],
+        "images_also_in_train": {"validation": 1, "test": 3},
+        "images_per_class": [
+            {"class": "apple", "train": 450, "validation": 48, "test": 100},
+            {"class": "otter", "train": 450, "validation": 52, "test": 100},
+        ],
+    }
+    (tmp_path / "data" / "summary.json").write_text(json.dumps(summary))
+    return tmp_path

@@ -1,4 +1,4 @@
-from fifteen.reporting.contact_sheet import contact_sheet
+from fifteen.reporting.contact_sheet import contact_sheet, numbered_strip
 
 import numpy as np
 import pytest
@@ -48,3 +48,14 @@ def test_same_data_same_picture():
     images = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
     names = [f"c{n}" for n in range(30)]
     assert contact_sheet(images, labels, names) == contact_sheet(images, labels, names)
+
+
+def test_a_numbered_strip_has_rows_of_images_at_twice_their_size():
+    strip = numbered_strip(list(plain_images(np.arange(100, 103))), columns=2)
+    assert strip.size == (2 * 72, 2 * 87)
+    assert [red_at(strip, *place) for place in ((30, 40), (102, 40), (30, 127))] == [200, 202, 204]
+    assert red_at(strip, 102, 127) == 255  # nothing
+
+
+def test_a_strip_of_nothing_is_white():
+    assert numbered_strip([]).getcolors() == [(720, (255, 255, 255))]

@@ -1,4 +1,8 @@
-from fifteen.reporting.model_figures import confusion_figure, mistakes_figure
+from fifteen.reporting.model_figures import (
+    confused_pairs_figure,
+    confusion_figure,
+    mistakes_figure,
+)
 from fifteen.reporting.style import save_png
 
 import numpy as np
@@ -63,6 +67,27 @@ def test_no_mistakes():
     figure = mistakes_figure(images(3), np.arange(3), np.eye(3), NAMES)
     assert not figure.axes
     assert figure.get_suptitle() == "No test image is misclassified"
+
+
+def test_confused_pairs_show_their_first_images():
+    labels, predicted = np.array([0, 0, 1, 0, 2]), np.array([1, 1, 0, 1, 2])
+    pairs = [
+        {"true": "apple", "predicted": "bee", "count": 3},
+        {"true": "bee", "predicted": "apple", "count": 1},
+        {"true": "cup", "predicted": "bee", "count": 0},
+    ]
+    pictures = images(5)
+    figure = confused_pairs_figure(pictures, labels, predicted, NAMES, pairs, 2, examples=2)
+    shown = [axes.images[0].get_array() for axes in figure.axes]
+    np.testing.assert_array_equal(shown, pictures[[0, 1, 2]])
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["apple → bee (3)", "", "bee → apple (1)"]
+
+
+def test_no_confused_pairs():
+    figure = confused_pairs_figure(images(3), np.arange(3), np.arange(3), NAMES, [])
+    assert not figure.axes
+    assert figure.get_suptitle() == "No two classes are confused"
 
 
 def test_names_are_text_not_formulas(tmp_path):

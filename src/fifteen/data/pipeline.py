@@ -68,13 +68,14 @@ def training_batches(
         return x, y
 
     batches = tf.data.Dataset.range(first_epoch, config.epochs).flat_map(epoch_order)
-    return batches.map(load).prefetch(4)
+    return _without_autotuning(batches.map(load).prefetch(4))
 
 
 def evaluation_batches(part: Part, batch_size: int = 500) -> tf.data.Dataset:
     """The part once, in its order, as uint8 images and int32 labels."""
     arrays = (tf.constant(part.images), tf.constant(part.labels))
-    return tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size).prefetch(2)
+    batches = tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size).prefetch(2)
+    return _without_autotuning(batches)
 
 
 def augment(images: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor) -> tf.Tensor:
@@ -182,6 +183,16 @@ def _resizing_matrix(pixels: int, side: int) -> tf.Tensor:
     """(pixels, side): what each of `side` pixels in a row gives to each of `pixels`."""
     rows = tf.eye(side)[:, :, tf.newaxis]
     return tf.image.resize(rows, [pixels, side], antialias=True)[..., 0]
+
+
+def _without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Nothing is left to tune, and in the end the iterator would wait for its tuner to wake up.
+
+    TensorFlow's tuner sleeps for 10 ms, then twice as long each time, up to a minute.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _mirror(images: tf.Tensor, which: tf.Tensor) -> tf.Tensor:

@@ -54,3 +54,23 @@ def contact_sheet(images: np.ndarray, labels: np.ndarray, names: Sequence[str]) 
         for place, image in enumerate(images[np.flatnonzero(labels == index)[:per_class]]):
             sheet.paste(Image.fromarray(image), (x + left + place * (width + 1), y + above))
     return sheet.quantize(256, dither=Image.Dither.NONE)
+
+
+def numbered_strip(images: Sequence[np.ndarray], columns: int = 10) -> Image.Image:
+    """Images at twice their size with their numbers, from 1, above; an empty picture for none.
+
+    Args:
+        images: each (32, 32, 3) uint8.
+        columns: images in a row.
+    """
+    side, above = 64, _FONT_SIZE + 4
+    rows = -(-len(images) // columns)
+    strip = Image.new("RGB", (columns * (side + 8), max(1, rows * (side + above + 8))), "white")
+    draw, font = ImageDraw.Draw(strip), ImageFont.load_default(_FONT_SIZE)
+    for index, image in enumerate(images):
+        x, y = index % columns * (side + 8), index // columns * (side + above + 8)
+        draw.text((x, y), str(index + 1), fill="black", font=font, anchor="la")
+        strip.paste(
+            Image.fromarray(image).resize((side, side), Image.Resampling.NEAREST), (x, y + above)
+        )
+    return strip

@@ -1,10 +1,12 @@
 """The figures of one model: where it confuses classes and what its surest mistakes look like."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fifteen.reporting.style import figure_style, new_figure
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -101,12 +103,55 @@ def mistakes_figure(
         return figure
     figure.suptitle("Most confident mistakes: true → predicted (probability)", fontsize=9)
     for place, index in enumerate(shown, start=1):
-        axes = figure.add_subplot(rows, columns, place)
-        axes.imshow(images[index], interpolation="nearest")
-        axes.set_axis_off()
-        axes.set_title(
-            f"{names[labels[index]]} →\n{names[predicted[index]]} ({confidence[index]:.2f})",
-            fontsize=6.5,
-            parse_math=False,
-        )
+        title = f"{names[labels[index]]} →\n{names[predicted[index]]} ({confidence[index]:.2f})"
+        _show(figure.add_subplot(rows, columns, place), images[index], title)
     return figure
+
+
+@figure_style()
+def confused_pairs_figure(
+    images: np.ndarray,
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    names: Sequence[str],
+    pairs: Sequence[Mapping[str, Any]],
+    count: int = 6,
+    examples: int = 6,
+) -> Figure:
+    """Shows images of the classes that are confused most, a row for each pair.
+
+    Args:
+        images: (N, height, width, 3) uint8.
+        labels: (N,) true classes.
+        predicted: (N,) predicted classes.
+        names: the C class names.
+        pairs: `true` and `predicted` name and `count`, the most frequent first.
+        count: at most so many pairs are shown.
+        examples: at most so many images of each, the first ones.
+    """
+    figure = new_figure(1.1 * examples, 1.25 * max(1, len(pairs[:count])) + 0.3)
+    if not pairs:
+        figure.suptitle("No two classes are confused")
+        return figure
+    figure.suptitle("Classes confused most: true → predicted (images)", fontsize=9)
+    number = {name: index for index, name in enumerate(names)}
+    for row, pair in enumerate(pairs[:count]):
+        true, taken_for = number[pair["true"]], number[pair["predicted"]]
+        shown = np.flatnonzero((labels == true) & (predicted == taken_for))[:examples]
+        for column, index in enumerate(shown):
+            axes = figure.add_subplot(len(pairs[:count]), examples, row * examples + column + 1)
+            _show(axes, images[index], "")
+            if column == 0:
+                axes.set_title(
+                    f"{pair['true']} → {pair['predicted']} ({pair['count']})",
+                    loc="left",
+                    fontsize=7,
+                    parse_math=False,
+                )
+    return figure
+
+
+def _show(axes: Axes, image: np.ndarray, title: str) -> None:
+    axes.imshow(image, interpolation="nearest")
+    axes.set_axis_off()
+    axes.set_title(title, fontsize=6.5, parse_math=False)

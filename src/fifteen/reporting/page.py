@@ -2,19 +2,24 @@
 
 import base64
 import csv
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fifteen.files import read_json
-from fifteen.reporting import search_tables, tables
+from fifteen.reporting import charts, search_tables, tables
 from fifteen.reporting.comparisons import relative_to
 from fifteen.reporting.original import original_results
 from fifteen.reporting.search_tables import Searched
 
 import jinja2
 from PIL import Image
+
+VENDOR = Path(__file__).parent / "vendor"
+SCRIPTS = ("sortable.min.js", "vega.min.js", "vega-lite.min.js", "vega-embed.min.js")
 
 
 @dataclass(frozen=True)
@@ -37,23 +42,24 @@ class Picture:
 def render_page(
     metrics: tables.Metrics,
     searches: Mapping[str, Searched],
+    charts: Mapping[str, charts.Spec],
     models_dir: Path,
     figures_dir: Path,
     data_dir: Path,
 ) -> str:
-    """Renders the report: every image embedded, no scripts, nothing loaded from anywhere.
+    """Renders the report: every image and script embedded, nothing loaded from anywhere.
 
     Args:
         metrics: the content of `reports/metrics.json`.
         searches: the hyperparameter searches by variant; may be empty.
+        charts: `curves`, `per_class`, `confusion` and `calibration`.
         models_dir: `reports/models`, with a folder per model: `per_class.csv`, `confusion.png`,
-            `mistakes.png` and, where the metrics have a superclass accuracy,
-            `superclass_confusion.png`.
-        figures_dir: `reports/figures`: `accuracy.png`, `curves.png`, `learning_rates.png`,
-            `per_class.png` and, where something is compared with the baseline, `differences.png`;
-            for each search `search_<variant>_parallel.png`, `search_<variant>_curves.png` and,
-            where there are importances, `search_<variant>_importance.png`.
-        data_dir: `reports/data`: `summary.json` and `contact_sheet.png`.
+            `confused_pairs.png` and `mistakes.png`.
+        figures_dir: `reports/figures`: `accuracy.png`, `learning_rates.png` and, where something is
+            compared with the baseline, `differences.png`; for each search
+            `search_<variant>_parallel.png`, `search_<variant>_curves.png` and, where there are
+            importances, `search_<variant>_importance.png`.
+        data_dir: `reports/data`: `summary.json`, `contact_sheet.png` and `copies.png`.
 
     Raises:
         FileNotFoundError: one of these files is not there.
@@ -65,6 +71,7 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["sort_key"] = _sort_key
     template = environment.get_template("report.html.j2")
     return template.render(
         metrics=metrics,
@@ -84,7 +91,17 @@ def render_page(
             for name, model in metrics["models"].items()
         ],
         data=_data_section(data_dir),
+        # what ends a script element must not stand inside one
+        charts={name: json.dumps(spec).replace("<", "\\u003c") for name, spec in charts.items()},
+        scripts=[(VENDOR / script).read_text(encoding="utf-8") for script in SCRIPTS],
+        sortable_style=(VENDOR / "sortable-base.min.css").read_text(encoding="utf-8-sig"),
     )
+
+
+def _sort_key(cell: str) -> str:
+    """The number that a cell of a table begins with; what has none comes last."""
+    number = re.match(r"[+-]?\d+(\.\d+)?", cell.replace("−", "-").replace(",", "").lstrip("< "))
+    return number[0] if number else ""
 
 
 def _picture(path: Path, alt: str) -> Picture:
@@ -97,9 +114,7 @@ def _picture(path: Path, alt: str) -> Picture:
 def _figures(metrics: tables.Metrics, folder: Path) -> dict[str, Picture]:
     alts = {
         "accuracy": "Dot plot: test accuracy of each model with its 95 % interval",
-        "curves": "Line charts: accuracy and loss after each epoch, in training and validation",
         "learning_rates": "Line charts: the learning rate over the epochs, one chart per model",
-        "per_class": "Dot plot: test accuracy of each class under each model",
     }
     if relative_to(metrics["comparisons"], tables.BASELINE):
         alts["differences"] = (
@@ -179,14 +194,6 @@ def _class_names(per_class_csv: Path) -> dict[int, str]:
 
 def _model_section(name: str, model: dict[str, Any], folder: Path) -> dict[str, Any]:
     test = model["test"]
-    pictures = [_picture(folder / "confusion.png", f"Confusion matrix of {name} over all classes")]
-    if "superclass_accuracy" in test:
-        pictures.append(
-            _picture(
-                folder / "superclass_confusion.png",
-                f"Confusion matrix of {name} over the superclasses",
-            )
-        )
     return {
         "name": name,
         "kind": tables.kind(model),
@@ -195,7 +202,12 @@ def _model_section(name: str, model: dict[str, Any], folder: Path) -> dict[str, 
         "best_accuracy": tables.percent(test["best_class"]["accuracy"]),
         "worst_accuracy": tables.percent(test["worst_class"]["accuracy"]),
         "tie_rate": tables.percent(test["tie_rate"]) if "tie_rate" in test else None,
-        "confusions": pictures,
+        "confusion": _picture(
+            folder / "confusion.png", f"Confusion matrix of {name} over all classes"
+        ),
+        "confused_pairs": _picture(
+            folder / "confused_pairs.png", f"Test images of the classes that {name} confuses most"
+        ),
         "mistakes": _picture(
             folder / "mistakes.png", f"Test images that {name} gets wrong with most confidence"
         ),
@@ -218,8 +230,20 @@ def _data_section(folder: Path) -> dict[str, Any]:
         )
     return {
         "summary": summary,
+        "copies_rows": [
+            [
+                str(number),
+                copy["part"],
+                str(copy["index"]),
+                copy["class"],
+                copy["class_in_train"]
+                + ("" if copy["class"] == copy["class_in_train"] else " (differs)"),
+            ]
+            for number, copy in enumerate(summary["copies_of_training_images"], start=1)
+        ],
         "parts": parts,
         "contact_sheet": _picture(
             folder / "contact_sheet.png", "Contact sheet: the first training images of each class"
         ),
+        "copies": _picture(folder / "copies.png", "Images that stand among the training images"),
     }

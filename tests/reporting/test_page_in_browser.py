@@ -1,0 +1,136 @@
+"""The report as a browser shows it: Debian's Chromium, without network."""
+
+import re
+import shutil
+
+from fifteen.reporting import charts
+from fifteen.reporting.page import render_page
+
+import numpy as np
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+)
+WIDTHS = {"phone": 390, "tablet": 820, "desktop": 1440}
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="needs Debian's packages chromium and chromium-driver"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for option in OPTIONS:
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def drawn(metrics):
+    """The charts of all models, with made-up numbers."""
+    rng = np.random.default_rng(0)
+    models, names = list(metrics["models"]), ["apple", "otter", "<b>bee</b>"]
+    history = {key: rng.random(15) for key in charts.CURVES} | {"epoch": np.arange(1, 16)}
+    diagram = {key: rng.random(15) for key in ("confidence", "accuracy")}
+    diagram["count"] = np.arange(15)
+    return {
+        "curves": charts.curves_chart(dict.fromkeys(models, history), dict.fromkeys(models, "red")),
+        "per_class": charts.per_class_chart(
+            {model: rng.random(3) for model in models}, names, ["x", "x", "y"]
+        ),
+        "confusion": charts.confusion_chart(
+            {model: rng.integers(0, 9, (3, 3)) for model in models}, names
+        ),
+        "calibration": charts.calibration_chart(
+            {model: {"as they come": diagram, "calibrated": diagram} for model in models}
+        ),
+    }
+
+
+@pytest.fixture(params=WIDTHS.values(), ids=WIDTHS.keys())
+def page(request, browser, metrics, reports):
+    """The browser with the page open, its charts drawn."""
+    folders = (reports / "models", reports / "figures", reports / "data")
+    path = reports / "report.html"
+    path.write_text(render_page(metrics, {}, drawn(metrics), *folders), encoding="utf-8")
+    browser.set_window_size(request.param, 900)
+    browser.get(path.as_uri())
+    WebDriverWait(browser, 20).until(
+        lambda _: len(browser.find_elements(By.CSS_SELECTOR, ".chart svg")) == 4
+    )
+    return browser
+
+
+def bars(page):
+    """What the chart of the classes says to those who cannot see it, in the order drawn."""
+    shapes = page.find_elements(By.CSS_SELECTOR, "#per_class-chart svg .mark-rect path")
+    return [shape.get_attribute("aria-label") for shape in shapes]
+
+
+def test_it_shows_everything_without_an_error(page):
+    assert page.get_log("browser") == []
+    images = page.find_elements(By.TAG_NAME, "img")
+    assert len(images) > 10
+    assert all(page.execute_script("return arguments[0].naturalWidth", i) == 4 for i in images)
+    # Wide things scroll in themselves, the page does not.
+    assert page.execute_script(
+        "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    )
+
+
+def test_tables_sort_by_click_and_by_key(page):
+    table = page.find_element(By.CSS_SELECTOR, "#results table")
+    head = next(h for h in table.find_elements(By.TAG_NAME, "th") if "accuracy" in h.text)
+
+    def accuracies():
+        cells = table.find_elements(By.CSS_SELECTOR, "tbody td:nth-child(3)")
+        return [float(re.match(r"[\d.]+", cell.text)[0]) for cell in cells]
+
+    page.execute_script("arguments[0].click()", head)
+    assert accuracies() == [51.5, 50.0, 41.62]
+    head.send_keys(Keys.ENTER)
+    assert accuracies() == [41.62, 50.0, 51.5]
+    assert head.get_attribute("aria-sort") == "ascending"
+
+
+def test_a_model_is_chosen(page):
+    before = bars(page)
+    assert len(before) == 3
+    choice = Select(page.find_element(By.CSS_SELECTOR, "#per_class-chart select"))
+    choice.select_by_visible_text("snapshot_sum")
+    WebDriverWait(page, 10).until(lambda _: bars(page) != before)
+    assert len(bars(page)) == 3
+
+
+def test_a_quantity_is_chosen(page):
+    choice = Select(page.find_element(By.CSS_SELECTOR, "#curves-chart select"))
+    assert [option.text for option in choice.options] == list(charts.CURVES.values())
+    line = "#curves-chart svg .mark-line path"
+    before = page.find_element(By.CSS_SELECTOR, line).get_attribute("d")
+    choice.select_by_visible_text("training loss")
+    WebDriverWait(page, 10).until(
+        lambda _: page.find_element(By.CSS_SELECTOR, line).get_attribute("d") != before
+    )
+
+
+def test_names_are_text_in_charts_too(page):
+    labels = page.find_elements(By.CSS_SELECTOR, "#per_class-chart svg .mark-text text")
+    assert "<b>bee</b>" in [label.text for label in labels]
