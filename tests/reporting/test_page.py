@@ -1,6 +1,6 @@
 from html.parser import HTMLParser
 
-from fifteen.reporting.page import render_page
+from fifteen.reporting.page import _sort_key, render_page
 from fifteen.reporting.search_tables import Searched
 
 import pytest
@@ -115,6 +115,24 @@ def test_a_baseline_alone(metrics, reports):
     _, page = render(metrics, reports)
     assert "it is the baseline itself" in page.words
     assert "ensembles pay" not in page.words
+
+
+@pytest.mark.parametrize(
+    ("cell", "key"),
+    [
+        ("41.80 (40.84–42.77)", "41.80"),
+        ("1,253,284", "1253284"),
+        ("−0.70", "-0.70"),
+        ("+3.1", "+3.1"),
+        ("< 0.0001", "0.0001"),
+        ("otter (5.00)", "5.00"),
+        ("1.25 ± 0.25", "1.25"),
+        ("–", ""),
+        ("same", ""),
+    ],
+)
+def test_numbers_are_sorted_as_numbers(cell, key):
+    assert _sort_key(cell) == key
 
 
 def test_ties_of_a_vote_are_told(metrics, reports):

@@ -104,10 +104,11 @@ def test_tables_sort_by_click_and_by_key(page):
         cells = table.find_elements(By.CSS_SELECTOR, "tbody td:nth-child(3)")
         return [float(re.match(r"[\d.]+", cell.text)[0]) for cell in cells]
 
+    wait = WebDriverWait(page, 10)
     page.execute_script("arguments[0].click()", head)
-    assert accuracies() == [51.5, 50.0, 41.62]
+    wait.until(lambda _: accuracies() == [51.5, 50.0, 41.62])
     head.send_keys(Keys.ENTER)
-    assert accuracies() == [41.62, 50.0, 51.5]
+    wait.until(lambda _: accuracies() == [41.62, 50.0, 51.5])
     assert head.get_attribute("aria-sort") == "ascending"
 
 

@@ -92,7 +92,7 @@ def per_class_chart(
     return _chart(
         "Test accuracy of each class under one model",
         rows,
-        height={"step": 13},
+        height=13 * len(names),
         params=[_choice("model", list(accuracies))],
         transform=[
             {"filter": "datum.model == model"},
@@ -149,7 +149,7 @@ def confusion_chart(matrices: Mapping[str, np.ndarray], names: Sequence[str]) ->
     return _chart(
         "Confusion matrix of one model",
         rows,
-        height={"step": 20},
+        height=20 * len(names),
         params=[_choice("model", list(matrices))],
         transform=[{"filter": "datum.model == model"}],
         mark="rect",

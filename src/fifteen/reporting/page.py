@@ -19,6 +19,7 @@ import jinja2
 from PIL import Image
 
 VENDOR = Path(__file__).parent / "vendor"
+NUMBER = r"[+-]?\d+(?:\.\d+)?"
 SCRIPTS = ("sortable.min.js", "vega.min.js", "vega-lite.min.js", "vega-embed.min.js")
 
 
@@ -99,9 +100,13 @@ def render_page(
 
 
 def _sort_key(cell: str) -> str:
-    """The number that a cell of a table begins with; what has none comes last."""
-    number = re.match(r"[+-]?\d+(\.\d+)?", cell.replace("−", "-").replace(",", "").lstrip("< "))
-    return number[0] if number else ""
+    """The number by which a cell of a table is sorted; what has none comes last.
+
+    It is the one that the cell begins with, or, as in `otter (5.00)`, the one in its brackets.
+    """
+    plain = cell.replace("−", "-").replace(",", "")
+    number = re.match(f"(?:< )?({NUMBER})", plain) or re.search(rf"\(({NUMBER})\)", plain)
+    return number[1] if number else ""
 
 
 def _picture(path: Path, alt: str) -> Picture:
