@@ -25,7 +25,8 @@ from fifteen.reporting.original import original_accuracies
 from fifteen.reporting.page import render_page
 from fifteen.reporting.search_tables import Searched, baseline_values, trials_csv
 from fifteen.reporting.style import model_colours, save_png
-from fifteen.reporting.tables import comparisons_markdown, headline, results_markdown
+from fifteen.reporting.summary import results_page
+from fifteen.reporting.tables import headline
 
 import numpy as np
 
@@ -229,7 +230,7 @@ def main() -> None:
     deserved = aliases(models)
     pages = {
         "model_card.md": model_card(metrics, data, deserved["champion"]),
-        "results.md": results_markdown(metrics) + "\n" + comparisons_markdown(metrics),
+        "results.md": results_page(metrics, [found.search for found in searches.values()]),
         "report.html": render_page(
             metrics,
             searches,

@@ -10,9 +10,8 @@ from pathlib import Path
 from fifteen.errors import UserError, run_stage
 from fifteen.experiments import read_from_experiment
 from fifteen.files import new_file, read_json
-from fifteen.reporting.search_tables import taken_back_sentences
-from fifteen.reporting.seeds import seeds_markdown
-from fifteen.reporting.tables import ensemble_verdicts, headline, results_markdown, results_text
+from fifteen.reporting.summary import summary_markdown
+from fifteen.reporting.tables import ensemble_verdicts, headline, results_text
 
 METRICS, PAGE = Path("reports/metrics.json"), Path("reports/report.html")
 SEEDS = "seeds.json"
@@ -46,31 +45,18 @@ def with_table(readme: str, table: str) -> str:
 
 
 def summary(reports: Path) -> str:
-    """The results in Markdown: a table, what it comes to, what a search found, how seeds differ.
+    """The results in Markdown.
 
     Args:
         reports: the folder with metrics.json, models/NAME/search.json where there was a search,
             and possibly seeds.json.
     """
-    metrics = read_json(reports / METRICS.name)
-    parts = [
-        results_markdown(metrics),
-        headline(metrics) + "\n",
-        bullets(ensemble_verdicts(metrics)),
-    ]
-    for path in sorted(reports.glob("models/*/search.json")):
-        search = read_json(path)
-        sentences = taken_back_sentences(search, metrics["validation_images"])
-        parts += [f"What of the hyperparameters found for {search['variant']} did it:\n"]
-        parts += [bullets(sentences)]
-    if (reports / SEEDS).exists():
-        parts.append(seeds_markdown(read_json(reports / SEEDS)))
-    return "\n".join(parts)
-
-
-def bullets(sentences: list[str]) -> str:
-    """A Markdown list."""
-    return "".join(f"- {sentence}\n" for sentence in sentences)
+    seeds = reports / SEEDS
+    return summary_markdown(
+        read_json(reports / METRICS.name),
+        map(read_json, sorted(reports.glob("models/*/search.json"))),
+        read_json(seeds) if seeds.exists() else None,
+    )
 
 
 def main() -> None:

@@ -236,11 +236,14 @@ def test_registered_models(project):
         assert version.run_id == own_run(project, best).info.run_id
 
 
-def test_metrics_and_plots_can_be_shown(project, tmp_path):
+def test_metrics_and_plots_can_be_shown(project):
     shown = project.read("dvc", "metrics", "show", "--json")[""]["data"]
     assert list(shown["reports/accuracy.json"]["data"]) == MODELS
-    project.run("dvc", "plots", "show", "--out", str(tmp_path / "plots"))
-    assert (tmp_path / "plots" / "index.html").is_file()
+    project.run("dvc", "plots", "show")
+    page = project.root / "dvc_plots" / "index.html"
+    scripts = re.findall(r'<script[^>]* src="([^"]+)"', page.read_text(encoding="utf-8"))
+    assert len(scripts) == 3
+    assert all((page.parent / script).is_file() for script in scripts)  # nothing from the network
 
 
 # What a user does next

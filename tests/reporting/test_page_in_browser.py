@@ -1,47 +1,29 @@
 """The report as a browser shows it: Debian's Chromium, without network."""
 
 import re
-import shutil
 
 from fifteen.reporting import charts
 from fifteen.reporting.page import render_page
 
 import numpy as np
 import pytest
-from selenium import webdriver
+import screenshots
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-OPTIONS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-)
 WIDTHS = {"phone": 390, "tablet": 820, "desktop": 1440}
 
 pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="needs Debian's packages chromium and chromium-driver"
+    not (screenshots.CHROMIUM and screenshots.DRIVER),
+    reason="needs Debian's packages chromium and chromium-driver",
 )
 
 
 @pytest.fixture(scope="module")
 def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for option in OPTIONS:
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+    with screenshots.browser() as driver:
+        yield driver
 
 
 def drawn(metrics):

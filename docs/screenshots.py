@@ -1,0 +1,117 @@
+"""Renew the pictures of docs/ from the results of this workspace.
+
+Usage: python docs/screenshots.py
+
+Needs Debian's packages chromium and chromium-driver, a finished `dvc repro` and its MLflow store.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, "src")
+
+from fifteen import tracking
+from fifteen.config import load_params
+from fifteen.errors import UserError, run_stage
+
+from selenium import webdriver
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--hide-scrollbars",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+IMAGES = Path("docs/images")
+BIN = Path(sys.executable).parent
+SETTLED = 6  # seconds until the charts of MLflow are drawn
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[webdriver.Chrome]:
+    """Chromium without a window and without network, its console kept."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for option in OPTIONS:
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@contextlib.contextmanager
+def mlflow_ui() -> Iterator[str]:
+    """The address of an MLflow UI of this workspace's store, ready to answer."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    where = ("--host", "127.0.0.1", "--port", str(port))
+    server = subprocess.Popen(
+        [BIN / "mlflow", "ui", "--workers=1", *where, "--backend-store-uri", tracking.store_uri()],
+        env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(120):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health").close()
+                break
+            time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def shoot(
+    driver: webdriver.Chrome, address: str, name: str, size: tuple[int, int], wait: float = 2
+) -> None:
+    """Save what a window of `size` pixels shows of a page."""
+    driver.set_window_size(*size)
+    driver.get(address)
+    time.sleep(wait)
+    driver.save_screenshot(IMAGES / f"{name}.png")
+    print(IMAGES / f"{name}.png")
+
+
+def main() -> None:
+    """Photograph the report, the MLflow UI and the plots of DVC."""
+    if not (CHROMIUM and DRIVER):
+        raise UserError("install Debian's packages chromium and chromium-driver")
+    report = Path("reports/report.html").resolve()
+    experiment = tracking.open_store(load_params().data.source)
+    plots = subprocess.run(
+        [BIN / "dvc", "plots", "show"], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.split()[-1]
+    with browser() as driver:
+        shoot(driver, report.as_uri(), "report-desktop", (1280, 1000))
+        shoot(driver, report.as_uri(), "report-phone", (500, 1000))
+        shoot(driver, f"{report.as_uri()}#classes", "report-classes", (1280, 1000))
+        shoot(driver, plots, "dvc-plots", (1280, 1000))
+        with mlflow_ui() as address:
+            runs = f"{address}/#/experiments/{experiment}/runs"
+            shoot(driver, f"{runs}?workflowType=machine_learning", "mlflow-runs", (1600, 900), 10)
+            shoot(driver, f"{runs}?compareRunsMode=CHART", "mlflow-charts", (1600, 1000), SETTLED)
+
+
+if __name__ == "__main__":
+    run_stage(main)
