@@ -55,13 +55,8 @@ lint: $(READY)  ## ruff, as the continuous integration runs it
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-ui: $(READY)  ## the MLflow UI on http://localhost:5000; PORT=... for another port
-	@case "$$MLFLOW_TRACKING_URI" in http*) \
-		echo "The runs are at $$MLFLOW_TRACKING_URI, where MLFLOW_TRACKING_URI points."; exit ;; \
-	esac; \
-	echo "Compare the runs at http://localhost:$(PORT)/#/experiments?workflowType=machine_learning"; \
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 --host 127.0.0.1 \
-		--port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-$(STORE)}"
+ui: $(READY)  ## the runs side by side in the MLflow UI on http://localhost:5000; PORT=... for another port
+	@$(BIN)/python src/ui.py --port $(PORT)
 
 serve: $(READY)  ## the champion answers at http://localhost:5001; MODEL=NAME@ALIAS for another one
 	MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-$(STORE)}" $(BIN)/mlflow models serve \

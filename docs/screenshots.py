@@ -6,13 +6,10 @@ Needs Debian's packages chromium and chromium-driver, a finished `dvc repro` and
 """
 
 import contextlib
-import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +18,7 @@ sys.path.insert(0, "src")
 from fifteen import tracking
 from fifteen.config import load_params
 from fifteen.errors import UserError, run_stage
+from fifteen.ui import comparison, mlflow_ui
 
 from selenium import webdriver
 
@@ -39,7 +37,8 @@ OPTIONS = (
 )
 IMAGES = Path("docs/images")
 BIN = Path(sys.executable).parent
-SETTLED = 6  # seconds until the charts of MLflow are drawn
+PORT = 5123
+SETTLED = 10  # seconds until MLflow has drawn everything
 
 
 @contextlib.contextmanager
@@ -55,31 +54,6 @@ def browser() -> Iterator[webdriver.Chrome]:
         yield driver
     finally:
         driver.quit()
-
-
-@contextlib.contextmanager
-def mlflow_ui() -> Iterator[str]:
-    """The address of an MLflow UI of this workspace's store, ready to answer."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    where = ("--host", "127.0.0.1", "--port", str(port))
-    server = subprocess.Popen(
-        [BIN / "mlflow", "ui", "--workers=1", *where, "--backend-store-uri", tracking.store_uri()],
-        env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(120):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health").close()
-                break
-            time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def shoot(
@@ -107,10 +81,11 @@ def main() -> None:
         shoot(driver, report.as_uri(), "report-phone", (500, 1000))
         shoot(driver, f"{report.as_uri()}#classes", "report-classes", (1280, 1000))
         shoot(driver, plots, "dvc-plots", (1280, 1000))
-        with mlflow_ui() as address:
-            runs = f"{address}/#/experiments/{experiment}/runs"
-            shoot(driver, f"{runs}?workflowType=machine_learning", "mlflow-runs", (1600, 900), 10)
-            shoot(driver, f"{runs}?compareRunsMode=CHART", "mlflow-charts", (1600, 1000), SETTLED)
+        with mlflow_ui(PORT):
+            charts = comparison(f"http://127.0.0.1:{PORT}", experiment)
+            table = charts.replace("compareRunsMode=CHART", "workflowType=machine_learning")
+            shoot(driver, table, "mlflow-runs", (1600, 900), SETTLED)
+            shoot(driver, charts, "mlflow-charts", (1600, 1000), SETTLED)
 
 
 if __name__ == "__main__":

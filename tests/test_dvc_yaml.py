@@ -19,7 +19,12 @@ def load(name):
 PARAMS, DVC = load("params.yaml"), load("dvc.yaml")
 # A `foreach` stage is one of its kind for all its members: its deps are the same for each.
 STAGES = {name: stage.get("do", stage) for name, stage in DVC["stages"].items()}
-NO_STAGES = {"src/predict.py", "src/results.py", "src/seeds.py"}  # run by hand or by make
+NO_STAGES = {
+    "src/predict.py",
+    "src/results.py",
+    "src/seeds.py",
+    "src/ui.py",
+}  # run by hand or by make
 
 
 def script(stage):
