@@ -10,7 +10,6 @@ BIN := .venv/bin
 READY := .venv/.ready
 # Under another name, because `make -n` really runs each line that says $(MAKE).
 AGAIN := $(MAKE)
-STORE := sqlite:///$(CURDIR)/mlruns/mlflow.db
 # Followed by a name: whether there is such an experiment on this commit.
 EXPERIMENT := $(BIN)/dvc exp list --name-only | sed "s/ //g" | grep -qx
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -59,9 +58,7 @@ ui: $(READY)  ## the runs side by side in the MLflow UI on http://localhost:5000
 	@$(BIN)/python src/ui.py --port $(PORT)
 
 serve: $(READY)  ## the champion answers at http://localhost:5001; MODEL=NAME@ALIAS for another one
-	MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-$(STORE)}" $(BIN)/mlflow models serve \
-		--model-uri "models:/$(MODEL)" --env-manager local --workers 1 --host 127.0.0.1 \
-		--port $(SCORING_PORT)
+	@$(BIN)/python src/serve.py $(MODEL) --port $(SCORING_PORT)
 
 readme: $(READY)  ## write the results of README.md from reports/
 	$(BIN)/python src/results.py --readme

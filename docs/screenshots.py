@@ -13,9 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, "src")
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from fifteen import tracking
 from fifteen.config import load_params
 from fifteen.errors import UserError, run_stage
 from fifteen.ui import comparison, mlflow_ui
@@ -72,7 +71,6 @@ def main() -> None:
     if not (CHROMIUM and DRIVER):
         raise UserError("install Debian's packages chromium and chromium-driver")
     report = Path("reports/report.html").resolve()
-    experiment = tracking.open_store(load_params().data.source)
     plots = subprocess.run(
         [BIN / "dvc", "plots", "show"], check=True, stdout=subprocess.PIPE, text=True
     ).stdout.split()[-1]
@@ -81,8 +79,8 @@ def main() -> None:
         shoot(driver, report.as_uri(), "report-phone", (500, 1000))
         shoot(driver, f"{report.as_uri()}#classes", "report-classes", (1280, 1000))
         shoot(driver, plots, "dvc-plots", (1280, 1000))
+        charts = comparison(f"http://127.0.0.1:{PORT}", load_params().data.source)
         with mlflow_ui(PORT):
-            charts = comparison(f"http://127.0.0.1:{PORT}", experiment)
             table = charts.replace("compareRunsMode=CHART", "workflowType=machine_learning")
             shoot(driver, table, "mlflow-runs", (1600, 900), SETTLED)
             shoot(driver, charts, "mlflow-charts", (1600, 1000), SETTLED)

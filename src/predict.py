@@ -19,48 +19,73 @@ from fifteen.errors import UserError, run_stage
 from fifteen.evaluation.calibration import with_temperature
 from fifteen.files import read_json
 from fifteen.prediction.answers import answers_text, ranked
-from fifteen.prediction.pictures import find_pictures, read_picture
+from fifteen.prediction.pictures import MOST_BYTES, find_pictures, read_picture
 
 import numpy as np
 
 DATA = Path("data/trainval")
 BATCH = 500
+Read = list[tuple[str, np.ndarray | str]]
 
 
-def read_all(paths: Sequence[str]) -> dict[str, np.ndarray | str]:
-    """By name: each picture, (32, 32, 3) uint8, or what is wrong with it."""
-    found = {}
+def read_all(paths: Sequence[str]) -> Read:
+    """Each picture with its name, (32, 32, 3) uint8, or what is wrong with it."""
+    read: Read = []
     for path in paths:
         try:
-            content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-            found[path] = read_picture(content)
-        except OSError as error:
-            found[path] = error.strerror
-        except UserError as error:
-            found[path] = str(error)
-    return found
+            names = find_pictures(path)
+        except (OSError, UserError) as error:
+            read.append((path, _reason(error)))
+            continue
+        for name in names:
+            try:
+                read.append((name, read_picture(_content(name))))
+            except (OSError, UserError) as error:
+                read.append((name, _reason(error)))
+    return read
+
+
+def _content(name: str) -> bytes:
+    """The bytes of a file or of the standard input, hardly more than are allowed."""
+    if name == "-":
+        return sys.stdin.buffer.read(MOST_BYTES + 1)
+    if Path(name).exists() and not Path(name).is_file():  # a pipe would be waited for
+        raise UserError("it is no file")
+    with Path(name).open("rb") as file:
+        return file.read(MOST_BYTES + 1)
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def find_model(wanted: str) -> tuple[Path, list[str], float]:
     """The Keras file, the names of its classes and its temperature.
 
     Args:
-        wanted: a path, an alias of the data set's registered model, or NAME@ALIAS of another one.
+        wanted: a path, of a file or of a folder of models/, an alias of the data set's registered
+            model, or NAME@ALIAS of another one.
 
     Raises:
         UserError: there is no such model, or nothing says what its classes are.
     """
     path = Path(wanted)
-    if path.suffix != ".keras":
+    if "/" not in wanted and path.suffix != ".keras":
         from fifteen import registry  # takes seconds, which a path need not wait for
 
         name, _, alias = wanted.rpartition("@")
         found = registry.download(name or registry.name_of(load_params().data.source), alias)
         return found.file, found.classes, found.temperature
-    for needed in (path, path.with_name("result.json"), DATA / "classes.json"):
+    if path.is_dir():
+        path = path / "model.keras"
+    result = path.with_name("result.json")
+    for needed in (path, result, DATA / "classes.json"):
         if not needed.exists():
             raise UserError(f"{needed} is missing; `dvc repro` makes models, and what they need")
-    return path, read_classes(DATA).names, read_json(path.with_name("result.json"))["temperature"]
+    temperature = read_json(result).get("temperature")
+    if temperature is None:
+        raise UserError(f"{result} gives no temperature; `dvc repro` makes the model anew")
+    return path, read_classes(DATA).names, temperature
 
 
 def predict(path: Path, images: np.ndarray) -> np.ndarray:
@@ -74,24 +99,24 @@ def predict(path: Path, images: np.ndarray) -> np.ndarray:
     return model.predict(images, batch_size=BATCH, verbose=0)
 
 
-def answer(found: dict[str, np.ndarray | str], model: str, top: int) -> list[dict[str, Any]]:
+def answer(read: Read, model: str, top: int) -> list[dict[str, Any]]:
     """For each picture its `top` most probable `classes`, or the `error` it is."""
-    images = {name: picture for name, picture in found.items() if not isinstance(picture, str)}
-    probabilities = {}
+    images = [picture for _, picture in read if not isinstance(picture, str)]
+    rankings = iter(())
     if images:
         file, classes, temperature = find_model(model)
-        given = predict(file, np.stack(list(images.values())))
+        given = predict(file, np.stack(images))
         if given.shape[1] != len(classes):
             raise UserError(
-                f"{file} tells {given.shape[1]} classes apart, but the data in {DATA} have "
-                f"{len(classes)}"
+                f"{file} tells {given.shape[1]} classes apart, but {len(classes)} names are known; "
+                "is it a model of another data set?"
             )
-        probabilities = dict(zip(images, with_temperature(given, temperature), strict=True))
+        rankings = (ranked(row, classes, top) for row in with_temperature(given, temperature))
     return [
-        {"picture": name, "classes": ranked(probabilities[name], classes, top)}
-        if name in images
-        else {"picture": name, "error": what}
-        for name, what in found.items()
+        {"picture": name, "error": found}
+        if isinstance(found, str)
+        else {"picture": name, "classes": next(rankings)}
+        for name, found in read
     ]
 
 
@@ -104,13 +129,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--model",
         default="champion",
-        help="an alias in the registry, NAME@ALIAS of another data set's, or a .keras file",
+        help="an alias in the registry, NAME@ALIAS of another data set's, or a path",
     )
     parser.add_argument("--top", type=int, default=5, metavar="N", help="classes to name")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the answers as JSON")
     form.add_argument(
-        "--request", action="store_true", help="print what the scoring server takes, ask no model"
+        "--request",
+        action="store_true",
+        help="ask no model; print what the scoring server takes, if all pictures can be read",
     )
     arguments = parser.parse_args()
     if arguments.top < 1:
@@ -121,15 +148,18 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Answer for each picture on the command line."""
     arguments = parse()
-    found = read_all(list(find_pictures(arguments.pictures)))
-    problems = {name: what for name, what in found.items() if isinstance(what, str)}
-    if arguments.request:
-        pixels = [picture.tolist() for name, picture in found.items() if name not in problems]
-        print(json.dumps({"inputs": pixels}))
-    else:
-        answers = answer(found, arguments.model, arguments.top)
-        print(json.dumps(answers, indent=2) if arguments.json else answers_text(answers))
-    for name, what in problems.items():
+    sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
+    sys.stderr.reconfigure(errors="backslashreplace")
+    read = read_all(arguments.pictures)
+    problems = [(name, found) for name, found in read if isinstance(found, str)]
+    if not arguments.request:
+        answers = answer(read, arguments.model, arguments.top)
+        text = json.dumps(answers, indent=2) if arguments.json else answers_text(answers)
+        if text:
+            print(text)
+    elif not problems:
+        print(json.dumps({"inputs": [picture.tolist() for _, picture in read]}))
+    for name, what in problems:
         print(f"error: {name}: {what}", file=sys.stderr)
     sys.exit(1 if problems else 0)
 

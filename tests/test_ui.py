@@ -1,17 +1,31 @@
 import socket
 import sys
-import urllib.request
 
 import ui
 from fifteen.errors import UserError
-from fifteen.ui import comparison, mlflow_ui
+from fifteen.ui import DIRECTLY, comparison, mlflow_ui
 
+import mlflow
 import pytest
 
 
-def test_the_address_of_the_comparison():
-    expected = "http://x:1/#/experiments/7/runs?compareRunsMode=CHART"
-    assert comparison("http://x:1", "7") == expected
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """A store of its own; MLflow keeps its address in the environment, so it is put back."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    return mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def test_the_address_of_the_comparison(store):
+    with pytest.raises(UserError, match="no runs yet; `make run`"):
+        comparison("http://x:1", "cifar100")
+    empty, filled = (store.create_experiment(f"fifteen-{name}") for name in ("cifar100", "digits"))
+    store.create_run(filled)
+    address = "http://x:1/#/experiments/{}/runs?compareRunsMode=CHART"
+    assert comparison("http://x:1", "digits") == address.format(filled)
+    assert comparison("http://x:1", "cifar100") == address.format(filled)  # after the demo
+    store.create_run(empty)
+    assert comparison("http://x:1", "cifar100") == address.format(empty)
 
 
 @pytest.fixture
@@ -21,11 +35,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def test_it_answers_and_ends(free_port, tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+def test_it_answers_and_ends(free_port, store, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # which is no way to this machine
+    monkeypatch.setenv("no_proxy", "")
     with (
         mlflow_ui(free_port) as server,
-        urllib.request.urlopen(f"http://127.0.0.1:{free_port}/") as page,
+        DIRECTLY.open(f"http://127.0.0.1:{free_port}/") as page,
     ):
         assert b"MLflow" in page.read()
         assert server.poll() is None
@@ -49,13 +64,18 @@ def test_a_store_that_cannot_be_opened(free_port, monkeypatch):
         pass
 
 
-def test_a_team_s_server_is_only_named(monkeypatch, capsys):
+@pytest.mark.parametrize("screen", [True, False])
+def test_a_team_s_server_is_only_named(monkeypatch, capsys, screen):
     monkeypatch.setattr(sys, "argv", ["src/ui.py"])
-    monkeypatch.setattr(ui, "open_store", lambda source: f"id-of-{source}")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(ui, "comparison", lambda address, source: f"{address}/{source}")
     monkeypatch.setattr(ui, "store_uri", lambda: "https://team/")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    if screen:
+        monkeypatch.setenv("DISPLAY", ":0")
     opened = []
     monkeypatch.setattr(ui.webbrowser, "open", opened.append)
     ui.main()
-    address = "https://team/#/experiments/id-of-cifar100/runs?compareRunsMode=CHART"
-    assert opened == [address]
-    assert capsys.readouterr().out == f"Compare the runs at {address}\n"
+    assert opened == ["https://team/cifar100"] * screen
+    assert capsys.readouterr().out == "Compare the runs at https://team/cifar100\n"

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fifteen.errors import UserError
+from fifteen.files import new_folder, repository_root
 from fifteen.tracking import MODEL, has_run, open_store, store_folder, store_uri
 
 import mlflow
 from filelock import FileLock
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # no such model, no such alias
@@ -37,9 +39,15 @@ def name_of(source: str) -> str:
 def register(source: str, alias: str, run_id: str, metric: str, force: bool = False) -> None:
     """Give `alias` of the registered model `fifteen-SOURCE` to the model of a run.
 
-    The alias moves only when `metric` of the run, which must be a validation metric, is higher
-    than that of the run that holds it, or with `force`; never to a run that this store does not
-    have.
+    It never goes to a run that this store does not have.
+
+    Args:
+        source: the data set's name.
+        alias: such as `champion`.
+        run_id: the run whose model should have it.
+        metric: of the runs, on validation images; the alias never goes to a run with a lower one
+            than that of the run that has it.
+        force: whether it goes there all the same.
     """
     open_store(source)
     client, name = mlflow.MlflowClient(), name_of(source)
@@ -52,21 +60,22 @@ def register(source: str, alias: str, run_id: str, metric: str, force: bool = Fa
         print(f"run {run_id} is not in this MLflow store; {alias} stays where it is")
         return
     with FileLock(store_folder() / ".registry.lock"):  # experiments that end at once, in turn
-        holder = _holder(client, name, alias)
+        current = _version_with(client, name, alias)
+        holder = current.run_id if current else None
         if holder == run_id:
             return
-        if holder and not force and score(holder) >= score(run_id):
+        if holder and not force and score(holder) > score(run_id):
             print(
-                f"{alias} stays with run {holder}, whose {metric} is {score(holder):.4f}, "
-                f"not below {score(run_id):.4f}; `python src/report.py --force` moves it"
+                f"{alias} stays with run {holder}, whose {metric} is {score(holder):.4f}, above "
+                f"{score(run_id):.4f}; `python src/report.py --force` moves it"
             )
             return
-        version = _version(client, name, run_id)
+        version = _version_of(client, name, run_id)
         client.set_registered_model_alias(name, alias, version)
 
 
-def download(name: str, alias: str) -> Registered:
-    """Fetch the model that has `alias` among the versions of the registered model `name`.
+def require(name: str, alias: str) -> str:
+    """The version with `alias` of the registered model `name`.
 
     Raises:
         UserError: there is none.
@@ -77,30 +86,49 @@ def download(name: str, alias: str) -> Registered:
         raise UserError(f"there is no model yet, as {path} is missing; make one with `make run`")
     mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient()
-    if _holder(client, name, alias) is None:
+    version = _version_with(client, name, alias)
+    if version is None:
         found = [f"{m.name}@{a}" for m in client.search_registered_models() for a in m.aliases]
         raise UserError(
-            f"no model {name}@{alias} is registered in {uri}; there are: "
+            f"no model {name}@{alias} is registered; there are: "
             f"{', '.join(sorted(found)) or 'none; make one with `make run`'}"
         )
-    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{name}@{alias}"))
+    return version.version
+
+
+def download(name: str, alias: str) -> Registered:
+    """Fetch the model that has `alias` among the versions of the registered model `name`.
+
+    From a server it is fetched once for each version, into `.fifteen/`.
+
+    Raises:
+        UserError: there is none, or it does not say its classes.
+    """
+    version = require(name, alias)
+    address = f"models:/{name}/{version}"
+    folder = repository_root() / ".fifteen" / "models" / f"{name}-{version}"
+    if store_uri().startswith("sqlite:///"):
+        folder = Path(mlflow.artifacts.download_artifacts(address))  # where it lies
+    elif not folder.exists():
+        with new_folder(folder) as partial:
+            mlflow.artifacts.download_artifacts(address, dst_path=str(partial))
     metadata = mlflow.models.Model.load(str(folder)).metadata or {}
     if not {"classes", "temperature"} <= set(metadata):
         raise UserError(f"{name}@{alias} does not say its classes; make it anew with `make run`")
     return Registered(folder / "data" / "model.keras", metadata["classes"], metadata["temperature"])
 
 
-def _holder(client: mlflow.MlflowClient, name: str, alias: str) -> str | None:
-    """The run whose model has the alias."""
+def _version_with(client: mlflow.MlflowClient, name: str, alias: str) -> ModelVersion | None:
+    """The version that has the alias."""
     try:
-        return client.get_model_version_by_alias(name, alias).run_id
+        return client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
         if error.error_code not in ABSENT:
             raise
         return None
 
 
-def _version(client: mlflow.MlflowClient, name: str, run_id: str) -> str:
+def _version_of(client: mlflow.MlflowClient, name: str, run_id: str) -> str:
     """The version that the model of a run is registered as, now or before."""
     for version in client.search_model_versions(f"run_id = '{run_id}'"):
         if version.name == name:

@@ -1,4 +1,4 @@
-"""The MLflow UI as a process of its own."""
+"""The MLflow UI as a process of its own, and where in it runs are compared."""
 
 import contextlib
 import os
@@ -13,16 +13,38 @@ from pathlib import Path
 from fifteen.errors import UserError
 from fifteen.tracking import store_uri
 
+import mlflow
+from mlflow.exceptions import MlflowException
+
 READY_WITHIN = 60  # seconds
+ENDED_WITHIN = 10
+# A proxy that the environment names is no way to this machine itself.
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def comparison(address: str, experiment: str) -> str:
-    """Where an MLflow UI shows the runs of an experiment side by side, as charts.
+def comparison(address: str, source: str) -> str:
+    """Where an MLflow UI shows runs side by side, as charts.
+
+    They are those of a data set, or where it has none those of the newest experiment.
 
     Args:
         address: of the UI.
-        experiment: its id.
+        source: the data set's name.
+
+    Raises:
+        UserError: there are no runs at all, or the store does not answer.
     """
+    mlflow.set_tracking_uri(store_uri())
+    try:
+        named = mlflow.get_experiment_by_name(f"fifteen-{source}")
+        if named is None or not mlflow.search_runs([named.experiment_id], max_results=1).size:
+            named = None
+        found = mlflow.search_experiments(filter_string="name LIKE 'fifteen-%'")
+    except MlflowException as error:
+        raise UserError(f"{store_uri()} does not answer: {error.message}") from None
+    if not found:
+        raise UserError("there are no runs yet; `make run` or `make demo` makes some")
+    experiment = (named or max(found, key=lambda one: one.last_update_time)).experiment_id
     return f"{address}/#/experiments/{experiment}/runs?compareRunsMode=CHART"
 
 
@@ -35,7 +57,7 @@ def mlflow_ui(port: int) -> Iterator[subprocess.Popen[bytes]]:
     """
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise UserError(f"port {port} is taken; choose another one: make ui PORT={port + 1}")
+            raise UserError(f"port {port} is taken; choose another one (make ui PORT={port + 1})")
     command = [Path(sys.executable).parent / "mlflow", "ui", "--workers", "1"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", store_uri()]
     # Without the services for jobs it takes half the time and half the memory to start.
@@ -50,12 +72,16 @@ def mlflow_ui(port: int) -> Iterator[subprocess.Popen[bytes]]:
         yield server
     finally:
         server.terminate()
-        server.wait()
+        try:
+            server.wait(ENDED_WITHIN)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
 
 
 def _answers(port: int) -> bool:
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+        DIRECTLY.open(f"http://127.0.0.1:{port}/health", timeout=5).close()
     except OSError:
         return False
     return True

@@ -230,8 +230,9 @@ def test_models_take_raw_images(project, test_images, name):
 
 def test_registered_models(project):
     metrics = project.json("reports/metrics.json")["models"]
-    for kind, names in {"single": TRAINED, "ensemble": COMBINED}.items():
-        version = project.client.get_model_version_by_alias("fifteen-digits", f"best-{kind}")
+    judged = {"best-single": TRAINED, "best-ensemble": COMBINED, "champion": MODELS}
+    for alias, names in (judged | {"baseline": ["baseline"]}).items():
+        version = project.client.get_model_version_by_alias("fifteen-digits", alias)
         best = max(names, key=lambda name: metrics[name]["validation"]["accuracy"])
         assert version.run_id == own_run(project, best).info.run_id
 
@@ -247,6 +248,10 @@ def test_metrics_and_plots_can_be_shown(project):
 
 
 # What a user does next
+
+
+def test_the_report_is_small_enough_to_send(project):
+    assert (project.root / "reports" / "report.html").stat().st_size < 5_000_000
 
 
 def test_nothing_to_do(project):

@@ -1,4 +1,5 @@
 import io
+import struct
 
 from fifteen.errors import UserError
 from fifteen.prediction import pictures
@@ -111,17 +112,51 @@ def test_a_decompression_bomb():
         read_picture(encoded(Image.new("1", (20_000, 20_000))))
 
 
-def test_files_folders_and_the_standard_input(tmp_path):
+def exif(*entries):
+    """EXIF data with whole numbers (tag, value) or with words, as a camera would not write them."""
+    fields = [
+        struct.pack("<HHIHH", tag, 3, 1, value, 0)
+        if isinstance(value, int)
+        else struct.pack("<HHI4s", tag, 2, len(value), value)
+        for tag, value in entries
+    ]
+    header = b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(fields))
+    return header + b"".join(fields) + struct.pack("<I", 0)
+
+
+@pytest.mark.parametrize("tag", [0x0100, 0x0102, 0x0103, 0x011A, 0x0128])
+@pytest.mark.parametrize("word", [b"", b"abc"])
+def test_exif_data_that_make_no_sense(tag, word):
+    sideways = Image.new("RGB", (32, 32), "black")
+    sideways.paste("white", (0, 0, 32, 16))  # on top; 6 means: turn it to the right
+    content = encoded(sideways, "JPEG", quality=95, exif=exif((tag, word), (0x0112, 6)))
+    found = read_picture(content)
+    assert found[:, 24:].min() > 200
+    assert found[:, :8].max() < 50
+
+
+def test_a_huge_file(monkeypatch):
+    monkeypatch.setattr(pictures, "MOST_BYTES", 5)
+    with pytest.raises(UserError, match="larger than 5 bytes"):
+        read_picture(b"123456")
+
+
+def test_a_folder_stands_for_its_pictures(tmp_path):
     for name in ("b.png", "a.JPG", "c.webp", "notes.txt"):
         (tmp_path / name).touch()
     (tmp_path / "deeper.png").mkdir()
-    expected = ["-", "x", *(str(tmp_path / name) for name in ("a.JPG", "b.png", "c.webp"))]
-    assert list(find_pictures(["-", "x", str(tmp_path)])) == expected
+    expected = [str(tmp_path / name) for name in ("a.JPG", "b.png", "c.webp")]
+    assert find_pictures(str(tmp_path)) == expected
+
+
+@pytest.mark.parametrize("path", ["-", "x", "x" * 5000])
+def test_anything_else_stands_for_itself(path):
+    assert find_pictures(path) == [path]
 
 
 def test_a_folder_without_pictures(tmp_path):
-    with pytest.raises(UserError, match=f"{tmp_path} holds no picture; looked for .png"):
-        list(find_pictures([str(tmp_path)]))
+    with pytest.raises(UserError, match=r"holds no picture; looked for \.png"):
+        find_pictures(str(tmp_path))
 
 
 def test_suffixes_are_those_of_the_formats():

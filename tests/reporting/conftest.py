@@ -15,6 +15,7 @@ def result(kind, accuracy, validation, **extra):
         "parameters": 1253284,
         "train_seconds": 235.6,
         "validation": {"accuracy": validation},
+        "temperature": 0.5,
         "test": {
             "accuracy": accuracy,
             "accuracy_ci95": [accuracy - 0.01, accuracy + 0.01],

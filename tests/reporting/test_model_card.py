@@ -20,6 +20,7 @@ MORE = {
 def card(metrics):
     def make(name, **changes):
         metrics["models"][name] |= MORE | changes
+        metrics["models"]["snapshot"] |= {"seed": 42, "hyperparameters": MORE["hyperparameters"]}
         return model_card(metrics, DATA, name)
 
     return make
@@ -38,7 +39,9 @@ def test_of_a_single_model(card):
         '    "batch_size": 128,',
     ):
         assert line in text.splitlines()
-    assert "probabilities are too low as they come; divided by the temperature 0.500" in text
+    assert (
+        "probabilities come out too low; their logarithms divided by the temperature 0.500" in text
+    )
     assert "2 of the validation images and 9 of the test images" in text
     assert "evaluate_variant@snapshot` at the commit" in text
     assert "seed 42" in text
@@ -48,9 +51,11 @@ def test_of_a_single_model(card):
 def test_of_an_ensemble(card):
     text = card("snapshot_sum", temperature=1.5)
     assert "An ensemble, the sum of 5 snapshots of `snapshot`, with 1,253,284 parameters" in text
-    assert "probabilities are too high as they come" in text
+    assert "probabilities come out too high" in text
     assert "evaluate_ensemble@snapshot_sum`" in text
     assert '"method": "sum"' in text
+    assert '"batch_size": 128' in text
+    assert "seed 42" in text
 
 
 def test_of_the_baseline(card):

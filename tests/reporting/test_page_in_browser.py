@@ -53,7 +53,10 @@ def page(request, browser, metrics, reports):
     folders = (reports / "models", reports / "figures", reports / "data")
     path = reports / "report.html"
     path.write_text(render_page(metrics, {}, drawn(metrics), *folders), encoding="utf-8")
-    browser.set_window_size(request.param, 900)
+    size = {"width": request.param, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", size
+    )  # windows have a least width
     browser.get(path.as_uri())
     WebDriverWait(browser, 20).until(
         lambda _: len(browser.find_elements(By.CSS_SELECTOR, ".chart svg")) == 4
@@ -72,6 +75,7 @@ def test_it_shows_everything_without_an_error(page):
     images = page.find_elements(By.TAG_NAME, "img")
     assert len(images) > 10
     assert all(page.execute_script("return arguments[0].naturalWidth", i) == 4 for i in images)
+    assert page.execute_script("return innerWidth") in WIDTHS.values()
     # Wide things scroll in themselves, the page does not.
     assert page.execute_script(
         "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"

@@ -1,4 +1,4 @@
-"""The contact sheet: a look at the data, a few images of every class."""
+"""Looks at the data: a few images of every class, and single images by number."""
 
 from collections.abc import Sequence
 

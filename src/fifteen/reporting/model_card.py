@@ -39,7 +39,9 @@ def model_card(metrics: tables.Metrics, data: Mapping[str, Any], name: str) -> s
         keep_trailing_newline=True,
     )
     model = metrics["models"][name]
-    keys = ("hyperparameters",) if model["kind"] == "single" else ("variant", "method", "members")
+    single = model["kind"] == "single"
+    trained = model if single else metrics["models"][model["variant"]]
+    parameters = {} if single else {key: model[key] for key in ("variant", "method", "members")}
     return environment.get_template("model_card.md.j2").render(
         name=name,
         stage=_stage(name, model["kind"]),
@@ -49,7 +51,10 @@ def model_card(metrics: tables.Metrics, data: Mapping[str, Any], name: str) -> s
         data=data,
         classes=data["classes"],
         licence=LICENCES[metrics["source"]],
-        parameters=json.dumps({key: model[key] for key in keys}, indent=2),
+        trained=trained,
+        parameters=json.dumps(
+            parameters | {"hyperparameters": trained["hyperparameters"]}, indent=2
+        ),
         percent=tables.percent,
         accuracy_with_interval=tables.accuracy_with_interval,
     )

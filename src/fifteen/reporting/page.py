@@ -19,7 +19,7 @@ import jinja2
 from PIL import Image
 
 VENDOR = Path(__file__).parent / "vendor"
-NUMBER = r"[+-]?\d+(?:\.\d+)?"
+NUMBER = r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 SCRIPTS = ("sortable.min.js", "vega.min.js", "vega-lite.min.js", "vega-embed.min.js")
 
 
@@ -43,7 +43,7 @@ class Picture:
 def render_page(
     metrics: tables.Metrics,
     searches: Mapping[str, Searched],
-    charts: Mapping[str, charts.Spec],
+    specs: Mapping[str, charts.Spec],
     models_dir: Path,
     figures_dir: Path,
     data_dir: Path,
@@ -53,7 +53,7 @@ def render_page(
     Args:
         metrics: the content of `reports/metrics.json`.
         searches: the hyperparameter searches by variant; may be empty.
-        charts: `curves`, `per_class`, `confusion` and `calibration`.
+        specs: of the charts: `curves`, `per_class`, `confusion` and `calibration`.
         models_dir: `reports/models`, with a folder per model: `per_class.csv`, `confusion.png`,
             `confused_pairs.png` and `mistakes.png`.
         figures_dir: `reports/figures`: `accuracy.png`, `learning_rates.png` and, where something is
@@ -91,22 +91,26 @@ def render_page(
             _model_section(name, model, models_dir / name)
             for name, model in metrics["models"].items()
         ],
+        calibration=_calibration_section(metrics["models"]),
         data=_data_section(data_dir),
         # what ends a script element must not stand inside one
-        charts={name: json.dumps(spec).replace("<", "\\u003c") for name, spec in charts.items()},
+        charts={
+            name: json.dumps(spec, allow_nan=False).replace("<", "\\u003c")
+            for name, spec in specs.items()
+        },
         scripts=[(VENDOR / script).read_text(encoding="utf-8") for script in SCRIPTS],
         sortable_style=(VENDOR / "sortable-base.min.css").read_text(encoding="utf-8-sig"),
     )
 
 
 def _sort_key(cell: str) -> str:
-    """The number by which a cell of a table is sorted; what has none comes last.
+    """What a cell of a table is sorted by: a number, or its text; what says nothing comes last.
 
-    It is the one that the cell begins with, or, as in `otter (5.00)`, the one in its brackets.
+    The number is the one that the cell begins with, or, as in `otter (5.00)`, the one in brackets.
     """
     plain = cell.replace("−", "-").replace(",", "")
     number = re.match(f"(?:< )?({NUMBER})", plain) or re.search(rf"\(({NUMBER})\)", plain)
-    return number[1] if number else ""
+    return number[1] if number else cell.replace(tables.NONE, "")
 
 
 def _picture(path: Path, alt: str) -> Picture:
@@ -216,6 +220,17 @@ def _model_section(name: str, model: dict[str, Any], folder: Path) -> dict[str, 
         "mistakes": _picture(
             folder / "mistakes.png", f"Test images that {name} gets wrong with most confidence"
         ),
+    }
+
+
+def _calibration_section(models: Mapping[str, Any]) -> dict[str, Any]:
+    pairs = {name: (m["test"]["ece"], m["test"]["calibrated_ece"]) for name, m in models.items()}
+    return {
+        "better": sum(after < before for before, after in pairs.values()),
+        "rows": [
+            [name, f"{models[name]['temperature']:.3f}", f"{before:.3f}", f"{after:.3f}"]
+            for name, (before, after) in pairs.items()
+        ],
     }
 
 

@@ -37,7 +37,10 @@ def summary_markdown(
 
 
 def results_page(metrics: Metrics, searches: Iterable[Mapping[str, Any]]) -> str:
-    """The summary as a page of its own, with every comparison: `reports/results.md`."""
+    """The summary as a page of its own, with every comparison: `reports/results.md`.
+
+    Without seeds: those are measured after the pipeline, by `make seeds`.
+    """
     return (
         f"# Results\n\n{summary_markdown(metrics, searches)}\n"
         f"## Every comparison\n\n{comparisons_markdown(metrics)}"

@@ -1,0 +1,33 @@
+"""Serve a registered model by MLflow's scoring server, on this machine alone.
+
+Usage: python src/serve.py NAME@ALIAS [--port PORT]
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from fifteen import registry
+from fifteen.errors import run_stage
+from fifteen.tracking import store_uri
+
+
+def main() -> None:
+    """Make sure that there is such a model, and become the server."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", metavar="NAME@ALIAS")
+    parser.add_argument("--port", type=int, default=5001)
+    arguments = parser.parse_args()
+    name, _, alias = arguments.model.rpartition("@")
+    version = registry.require(name, alias)
+    print(f"{arguments.model}, version {version}, at http://localhost:{arguments.port}", flush=True)
+    os.environ["MLFLOW_TRACKING_URI"] = store_uri()
+    mlflow = str(Path(sys.executable).parent / "mlflow")
+    command = [mlflow, "models", "serve", "--model-uri", f"models:/{name}/{version}"]
+    command += ["--env-manager", "local", "--workers", "1"]
+    os.execv(mlflow, [*command, "--host", "127.0.0.1", "--port", str(arguments.port)])
+
+
+if __name__ == "__main__":
+    run_stage(main)
