@@ -16,6 +16,12 @@ def result(kind, accuracy, validation, **extra):
         "train_seconds": 235.6,
         "validation": {"accuracy": validation},
         "temperature": 0.5,
+        "hardware": HARDWARE,
+        "hyperparameters": {
+            "schedule": {"name": "constant"},
+            "label_smoothing": 0.0,
+            "patience": 3,
+        },
         "test": {
             "accuracy": accuracy,
             "accuracy_ci95": [accuracy - 0.01, accuracy + 0.01],

@@ -135,3 +135,22 @@ def test_p_value(p, text):
 )
 def test_signed_points(difference, text):
     assert tables.signed_points(difference) == text
+
+
+def test_what_worked_and_what_did_not(metrics):
+    changed = {"schedule": {"name": "cosine"}, "label_smoothing": 0.1, "patience": None}
+    metrics["models"]["snapshot"]["hyperparameters"] = changed
+    metrics["comparisons"][0] |= {"verdict": "same"}
+    worked, failed = tables.what_worked(metrics)
+    assert [sentence.partition(" by ")[0] for sentence in worked] == [
+        "snapshot_sum (sum of 5 snapshots of snapshot) is better than the baseline"
+    ]
+    assert len(failed) == 1
+    assert failed[0].startswith(
+        "snapshot (other schedule, label smoothing) is not distinguishable from the baseline"
+    )
+
+
+def test_the_setting_names_every_machine(metrics):
+    metrics["models"]["snapshot"]["hardware"] = {"device": "a GPU", "precision": "float32"}
+    assert tables.setting(metrics).endswith("15; 2 cores of a CPU, float32; a GPU, float32.")

@@ -81,6 +81,7 @@ def render_page(
         results=tables.results_rows(metrics),
         original=_beside_original(metrics, models_dir),
         comparisons=tables.comparison_rows(metrics["comparisons"]),
+        what_worked=tables.what_worked(metrics),
         ensemble_verdicts=tables.ensemble_verdicts(metrics),
         figures=_figures(metrics, figures_dir),
         searches=[

@@ -11,6 +11,7 @@ Row = list[str]
 
 BASELINE = "baseline"
 NONE = "–"
+CHOICES = {"monitor", "patience", "snapshots"}  # decide which epochs are kept, not what is learned
 
 
 def results_rows(metrics: Metrics) -> tuple[Row, list[Row]]:
@@ -133,12 +134,13 @@ def results_text(metrics: Metrics) -> str:
 
 def setting(metrics: Metrics) -> str:
     """One line on what the numbers were measured on: data, split, budget and hardware."""
-    hardware = metrics["hardware"]
+    used = (model["hardware"] for model in metrics["models"].values())
+    hardware = dict.fromkeys(f"{one['device']}, {one['precision']}" for one in used)
     return (
         f"{metrics['source']}: {metrics['train_images']:,} training, "
         f"{metrics['validation_images']:,} validation and {metrics['test_images']:,} test images; "
         f"budget of epochs: {metrics['epoch_budget']}; "
-        f"{hardware['device']}, {hardware['precision']}."
+        f"{'; '.join(hardware)}."
     )
 
 
@@ -173,6 +175,35 @@ def ensemble_verdicts(metrics: Metrics) -> list[str]:
             comparison = compared(metrics["comparisons"], name, reference)
             sentences.append(f"{name} is {verdict_phrase(comparison, words)}.")
     return sentences
+
+
+def what_worked(metrics: Metrics) -> tuple[list[str], list[str]]:
+    """What is better than the baseline, the best first, and what is not, the worst last.
+
+    Each sentence says in which parts of its training a model differs from the baseline.
+    """
+    models = metrics["models"]
+    judged = [
+        (name, compared(metrics["comparisons"], name, BASELINE))
+        for name in models
+        if name != BASELINE
+    ]
+    judged.sort(key=lambda pair: -pair[1]["difference"])
+    worked, failed = [], []
+    for name, comparison in judged:
+        sentence = f"{name} ({_differs_in(models[name], models)}) is "
+        sentence += f"{verdict_phrase(comparison, 'the baseline')}."
+        (worked if comparison["verdict"] == "better" else failed).append(sentence)
+    return worked, failed
+
+
+def _differs_in(model: Mapping[str, Any], models: Mapping[str, Any]) -> str:
+    """In what a model is not the baseline, in words."""
+    if model["kind"] == "ensemble":
+        return f"{kind(model)} snapshots of {model['variant']}"
+    ours, theirs = model["hyperparameters"], models[BASELINE]["hyperparameters"]
+    keys = [key for key in ours if key not in CHOICES and ours[key] != theirs[key]]
+    return f"other {', '.join(keys).replace('_', ' ')}" if keys else "trained in the same way"
 
 
 def verdict_phrase(comparison: Comparison, reference: str) -> str:
