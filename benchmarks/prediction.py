@@ -1,0 +1,59 @@
+"""How long src/predict.py takes: for the first answer, and for a thousand pictures.
+
+Usage: python benchmarks/prediction.py [--model MODEL] [--repeats N]
+
+Each is a process of its own, from its start to its end. The pictures are JPEG files of the size of
+a photograph on the web, 640×480 pixels.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SIZE = (480, 640)
+
+
+def seconds(*arguments: str) -> float:
+    """How long `src/predict.py` takes."""
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "src/predict.py", *arguments], check=True, stdout=subprocess.DEVNULL
+    )
+    return time.perf_counter() - began
+
+
+def write_pictures(folder: Path, count: int) -> None:
+    """Smooth random pictures, which compress as photographs do."""
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8))
+        picture = coarse.resize(SIZE[::-1], Image.Resampling.BICUBIC)
+        picture.save(folder / f"{number:04}.jpg", quality=85)
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="champion")
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    print("| pictures | seconds, median | least | most |\n|--:|--:|--:|--:|")
+    for count in (1, 1000):
+        with tempfile.TemporaryDirectory() as folder:
+            write_pictures(Path(folder), count)
+            found = [seconds(folder, "--model", arguments.model) for _ in range(arguments.repeats)]
+        print(
+            f"| {count:,} | {statistics.median(found):.1f} | {min(found):.1f} | {max(found):.1f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
