@@ -57,9 +57,10 @@ def test_a_taken_port():
             pass
 
 
-def test_a_store_that_cannot_be_opened(free_port, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////nowhere/mlflow.db")
-    message = r"the MLflow UI of sqlite:////nowhere/.* does not start"
+def test_a_store_that_cannot_be_opened(free_port, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()  # no folder can be made there
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/file/mlflow.db")
+    message = r"the MLflow UI of sqlite:///.*/file/mlflow\.db does not start"
     with pytest.raises(UserError, match=message), mlflow_ui(free_port):
         pass
 
