@@ -81,7 +81,7 @@ def main() -> None:
         shoot(driver, plots, "dvc-plots", (1280, 1000))
         charts = comparison(f"http://127.0.0.1:{PORT}", load_params().data.source)
         with mlflow_ui(PORT):
-            table = charts.replace("compareRunsMode=CHART", "workflowType=machine_learning")
+            table = charts.replace("compareRunsMode=CHART&", "")
             shoot(driver, table, "mlflow-runs", (1600, 900), SETTLED)
             shoot(driver, charts, "mlflow-charts", (1600, 1000), SETTLED)
 

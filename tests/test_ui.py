@@ -21,7 +21,7 @@ def test_the_address_of_the_comparison(store):
         comparison("http://x:1", "cifar100")
     empty, filled = (store.create_experiment(f"fifteen-{name}") for name in ("cifar100", "digits"))
     store.create_run(filled)
-    address = "http://x:1/#/experiments/{}/runs?compareRunsMode=CHART"
+    address = "http://x:1/#/experiments/{}/runs?compareRunsMode=CHART&workflowType=machine_learning"
     assert comparison("http://x:1", "digits") == address.format(filled)
     assert comparison("http://x:1", "cifar100") == address.format(filled)  # after the demo
     store.create_run(empty)

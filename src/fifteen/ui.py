@@ -16,6 +16,7 @@ from fifteen.tracking import store_uri
 import mlflow
 from mlflow.exceptions import MlflowException
 
+AS_CHARTS = "compareRunsMode=CHART&workflowType=machine_learning"
 READY_WITHIN = 60  # seconds
 ENDED_WITHIN = 10
 # A proxy that the environment names is no way to this machine itself.
@@ -45,7 +46,7 @@ def comparison(address: str, source: str) -> str:
     if not found:
         raise UserError("there are no runs yet; `make run` or `make demo` makes some")
     experiment = (named or max(found, key=lambda one: one.last_update_time)).experiment_id
-    return f"{address}/#/experiments/{experiment}/runs?compareRunsMode=CHART"
+    return f"{address}/#/experiments/{experiment}/runs?{AS_CHARTS}"
 
 
 @contextlib.contextmanager
