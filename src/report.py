@@ -5,7 +5,6 @@ Usage: python src/report.py [--force]
 
 import argparse
 import csv
-from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
@@ -26,7 +25,7 @@ from fifteen.reporting.page import render_page
 from fifteen.reporting.search_tables import Searched, baseline_values, trials_csv
 from fifteen.reporting.style import model_colours, save_png
 from fifteen.reporting.summary import results_page
-from fifteen.reporting.tables import headline
+from fifteen.reporting.tables import best_of, headline
 
 import numpy as np
 
@@ -109,7 +108,7 @@ def write_search_figures(folder: Path, searches: dict[str, Searched]) -> None:
 def write_figures(folder: Path, metrics: dict[str, Any], names: list[str]) -> None:
     """Draw what compares the models of `metrics`."""
     models, colours = metrics["models"], model_colours(metrics["models"])
-    singles = [name for name, model in models.items() if model["kind"] == "single"]
+    singles = of_kind(models, "single")
     histories = {name: read_columns(MODELS / name / "history.csv") for name in singles}
     rates = {name: read_columns(MODELS / name / "learning_rate.csv") for name in singles}
     per_class = {name: read_columns(MODELS / name / "per_class.csv")["accuracy"] for name in models}
@@ -142,7 +141,7 @@ def draw_charts(
 ) -> dict[str, charts.Spec]:
     """The interactive charts of the page; where one model is shown at a time, `first` is first."""
     names = [first, *(name for name in models if name != first)]
-    singles = [name for name in models if models[name]["kind"] == "single"]
+    singles = of_kind(models, "single")
     classes, superclasses = data["images_per_class"], data["superclasses"]
     kind = "superclass_confusion" if superclasses else "confusion"
     matrices = {
@@ -177,16 +176,17 @@ def write_curves(path: Path, names: list[str]) -> None:
             file.writelines(f"{name},{row}\n" for row in rows)
 
 
+def of_kind(models: dict[str, dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
+    """Those of the models that are `single`, or an `ensemble`."""
+    return {name: model for name, model in models.items() if model["kind"] == kind}
+
+
 def aliases(models: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Which model deserves which alias in the registry, judged on the validation images."""
-
-    def best(names: Iterable[str]) -> str:
-        return max(names, key=lambda name: models[name]["validation"]["accuracy"])
-
-    deserved = {"champion": best(models), "baseline": "baseline"}
+    deserved = {"champion": best_of(models), "baseline": "baseline"}
     for kind in ("single", "ensemble"):
-        if names := [name for name in models if models[name]["kind"] == kind]:
-            deserved[f"best-{kind}"] = best(names)
+        if found := of_kind(models, kind):
+            deserved[f"best-{kind}"] = best_of(found)
     return deserved
 
 
@@ -218,7 +218,7 @@ def main() -> None:
         rows = trials_csv({variant: searched.search for variant, searched in searches.items()})
         (folder / "trials.csv").write_text(rows, encoding="utf-8")
     with new_file(REPORTS / "curves.csv") as curves:
-        write_curves(curves, [n for n in models if models[n]["kind"] == "single"])
+        write_curves(curves, list(of_kind(models, "single")))
     write_json(REPORTS / "metrics.json", metrics)
     write_json(
         REPORTS / "accuracy.json",

@@ -2,12 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from fifteen.reporting import tables
-
-import jinja2
+from fifteen.reporting.templates import environment
 
 _CIFAR = (
     "Its authors (Krizhevsky 2009) state no licence. The images are from 80 Million Tiny Images, "
@@ -31,32 +29,29 @@ def model_card(metrics: tables.Metrics, data: Mapping[str, Any], name: str) -> s
         data: the content of `reports/data/summary.json`.
         name: of the model.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     model = metrics["models"][name]
     single = model["kind"] == "single"
     trained = model if single else metrics["models"][model["variant"]]
     parameters = {} if single else {key: model[key] for key in ("variant", "method", "members")}
-    return environment.get_template("model_card.md.j2").render(
-        name=name,
-        stage=_stage(name, model["kind"]),
-        metrics=metrics,
-        model=model,
-        test=model["test"],
-        data=data,
-        classes=data["classes"],
-        licence=LICENCES[metrics["source"]],
-        trained=trained,
-        parameters=json.dumps(
-            parameters | {"hyperparameters": trained["hyperparameters"]}, indent=2
-        ),
-        percent=tables.percent,
-        accuracy_with_interval=tables.accuracy_with_interval,
+    return (
+        environment(keep_trailing_newline=True)
+        .get_template("model_card.md.j2")
+        .render(
+            name=name,
+            stage=_stage(name, model["kind"]),
+            metrics=metrics,
+            model=model,
+            test=model["test"],
+            data=data,
+            classes=data["classes"],
+            licence=LICENCES[metrics["source"]],
+            trained=trained,
+            parameters=json.dumps(
+                parameters | {"hyperparameters": trained["hyperparameters"]}, indent=2
+            ),
+            percent=tables.percent,
+            accuracy_with_interval=tables.accuracy_with_interval,
+        )
     )
 
 

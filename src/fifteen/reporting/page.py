@@ -14,8 +14,8 @@ from fifteen.reporting import charts, search_tables, tables
 from fifteen.reporting.comparisons import relative_to
 from fifteen.reporting.original import original_results
 from fifteen.reporting.search_tables import Searched
+from fifteen.reporting.templates import environment
 
-import jinja2
 from PIL import Image
 
 VENDOR = Path(__file__).parent / "vendor"
@@ -65,15 +65,9 @@ def render_page(
     Raises:
         FileNotFoundError: one of these files is not there.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,  # names of classes and models are data
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["sort_key"] = _sort_key
-    template = environment.get_template("report.html.j2")
+    templates = environment(autoescape=True)  # names of classes and models are data
+    templates.filters["sort_key"] = _sort_key
+    template = templates.get_template("report.html.j2")
     return template.render(
         metrics=metrics,
         headline=tables.headline(metrics),

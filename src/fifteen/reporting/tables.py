@@ -144,10 +144,15 @@ def setting(metrics: Metrics) -> str:
     )
 
 
+def best_of(models: Mapping[str, Any]) -> str:
+    """The name of the model with the best validation accuracy; of equal ones the first."""
+    return max(models, key=lambda name: models[name]["validation"]["accuracy"])
+
+
 def headline(metrics: Metrics) -> str:
     """One sentence: the model chosen on the validation images, and how it does on the test ones."""
     models = metrics["models"]
-    best = max(models, key=lambda name: models[name]["validation"]["accuracy"])
+    best = best_of(models)
     test = models[best]["test"]
     low, high = test["accuracy_ci95"]
     sentence = (
