@@ -27,8 +27,10 @@ import keras
 import numpy as np
 
 DATA, MODELS = Path("data/test"), Path("models")
-SCALARS = ("accuracy", "top5_accuracy", "nll", "ece", "calibrated_nll", "calibrated_ece")
-SCALARS += ("superclass_accuracy", "tie_rate")
+SCALARS = (
+    *("accuracy", "top5_accuracy", "superclass_accuracy", "tie_rate"),
+    *("nll", "ece", "calibrated_nll", "calibrated_ece"),
+)
 
 
 def scores_of_views(model: keras.Model, kind: str, test: Part, classes: Classes) -> dict[str, Any]:

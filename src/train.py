@@ -33,7 +33,8 @@ def export(model: keras.Model, config: Training, best: int, work: Path, folder: 
     """Save a folder with the snapshots, then `model` with the weights of the best epoch."""
     snapshots = folder / "snapshots"
     # An early stop leaves the later ones out.
-    taken = [n for n in range(1, config.snapshots + 1) if (work / snapshot_file(n)).exists()]
+    due = range(1, config.snapshot_count + 1)
+    taken = [n for n in due if (work / snapshot_file(n)).exists()]
     write_json(snapshots / "taken.json", taken)
     for number in taken:
         load_variables(work / snapshot_file(number), model.weights)

@@ -240,6 +240,7 @@ def test_the_new_keys(load):
         "warmup": 0.25,
         "floor": 0.0,
         "anneal": "cosine",
+        "restarts": [],
     }
     assert (training.averaging.every, training.averaging.decay) == (6, 0.95)
     assert training.augmentation.model_dump() == {
@@ -403,6 +404,9 @@ def test_unknown_names_are_user_errors():
         ({"baseline__schedule__rate": math.inf}, ["rate = inf"]),
         ({"baseline__schedule__rate": math.nan}, ["rate = nan"]),
         ({"baseline__snapshots": -1}, ["baseline.snapshots = -1"]),
+        ({"baseline__snapshots": [0.5, 1.5]}, ["baseline.snapshots[1] = 1.5", "equal to 1"]),
+        ({"baseline__snapshots": [0.5, "x"]}, ["baseline.snapshots[1] = 'x'"]),
+        ({"baseline__snapshot_weights": "slow"}, ["'slow'", "'averaged' or 'raw'"]),
         ({"baseline__patience": 0}, ["baseline.patience = 0"]),
         # one of a few words
         (
@@ -519,8 +523,8 @@ def test_unknown_names_are_user_errors():
         ],
         ({"baseline__schedule": {"name": "linear"}}, ["baseline.schedule.peak: required"]),
         (
-            {"baseline__schedule": {"name": "one_cycle", "peak": 0.1, "warmup": 0}},
-            ["baseline.schedule.warmup = 0", "greater than 0"],
+            {"baseline__schedule": {"name": "one_cycle", "peak": 0.1, "warmup": -0.1}},
+            ["baseline.schedule.warmup = -0.1", "equal to 0"],
         ),
         (
             {"baseline__schedule": {"name": "one_cycle", "peak": 0.1, "warmup": 1}},
@@ -534,6 +538,19 @@ def test_unknown_names_are_user_errors():
             {"baseline__schedule": {"name": "one_cycle", "peak": 0.1, "anneal": "exp"}},
             ["baseline.schedule.anneal = 'exp'", "'linear' or 'cosine'"],
         ),
+        *[
+            (
+                {"baseline__schedule": {"name": "one_cycle", "peak": 0.1, "restarts": restarts}},
+                expected,
+            )
+            for restarts, expected in [
+                ([[0, 1]], ["baseline.schedule", "`restarts` must increase, between 0 and 1"]),
+                ([[0.5, 1], [0.5, 1]], ["`restarts` must increase"]),
+                ([[1, 0.5]], ["`restarts` must increase"]),
+                ([[0.5, 1.5]], ["restarts[0][1] = 1.5", "less than or equal to 1"]),
+                ([[0.5]], ["restarts[0]", "at least 2 items"]),
+            ]
+        ],
         (
             {"variants__cyclic__schedule__per": "batch"},
             ["variants.cyclic.schedule.per = 'batch'", "'epoch' or 'step'"],

@@ -15,8 +15,10 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     ValidationError,
 )
 from pydantic import model_validator as validator
@@ -25,7 +27,7 @@ from ruamel.yaml.error import YAMLError
 
 PARAMS_FILE = Path("params.yaml")
 
-Epochs = Annotated[int, Field(ge=1)]
+Epochs = Annotated[int, Field(ge=1, le=1000)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 BelowOne = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
@@ -80,7 +82,7 @@ class Data(Strict):
 class Budget(Strict):
     """What a model may spend: passes over the training images."""
 
-    epochs: Annotated[int, Field(ge=1, le=1000)]
+    epochs: Epochs
 
 
 class Hardware(Strict):
@@ -143,14 +145,30 @@ class Linear(Strict):
     peak: Rate
 
 
+Restart = Annotated[list[Share], Field(min_length=2, max_length=2)]  # [from share of the steps,
+# height in multiples of the peak]
+
+
 class OneCycle(Strict):
-    """Per step in a straight line from 0 up to `peak`, then down to `floor` times it."""
+    """Per step in a straight line from 0 up to `peak`, then down to `floor` times it.
+
+    Each restart ends the cycle before it and begins another one of the same shape, as high as it
+    says.
+    """
 
     name: Literal["one_cycle"]
     peak: Rate
-    warmup: Annotated[float, Field(gt=0, lt=1)] = 0.25  # share of the steps on the way up
+    warmup: BelowOne = 0.25  # share of a cycle's steps on the way up
     floor: Share = 0.0
     anneal: Literal["linear", "cosine"] = "linear"  # the way down
+    restarts: list[Restart] = []
+
+    @validator(mode="after")
+    def _restarts_are_ordered(self) -> Self:
+        starts = [0.0, *(start for start, _ in self.restarts), 1.0]
+        if any(b <= a for a, b in itertools.pairwise(starts)):
+            raise ValueError("the shares of `restarts` must increase, between 0 and 1")
+        return self
 
 
 class Baseline(Strict):
@@ -279,6 +297,12 @@ Resolution = Annotated[
     list[Annotated[list[Finite], Field(min_length=2, max_length=2)]], Field(min_length=1)
 ]
 Monitor = Literal["val_accuracy", "val_loss"]
+# So many, equally spaced, the last at the end; or after which shares of the steps.
+Snapshots = Annotated[
+    Annotated[int, Field(ge=0, le=100), Tag("number")]
+    | Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(max_length=100), Tag("shares")],
+    Discriminator(lambda given: "shares" if isinstance(given, list) else "number"),
+]
 
 
 class Training(Strict):
@@ -295,7 +319,13 @@ class Training(Strict):
     epochs: Epochs | None = None  # the whole budget
     monitor: Monitor = "val_accuracy"
     patience: Epochs | None = None  # epochs without improvement before it stops; none: never
-    snapshots: Annotated[int, Field(ge=0, le=100)] = 0  # equally spaced, the last at the end
+    snapshots: Snapshots = 0
+    snapshot_weights: Literal["averaged", "raw"] = "averaged"  # alike where nothing is averaged
+
+    @property
+    def snapshot_count(self) -> int:
+        """How many snapshots a training that does not stop early leaves."""
+        return len(self.snapshots) if isinstance(self.snapshots, list) else self.snapshots
 
     @validator(mode="after")
     def _resolution_fits(self) -> Self:
@@ -500,8 +530,8 @@ def _relation_problems(raw: dict[Any, Any]) -> Iterator[str]:
                 f"there are: {', '.join(map(str, variants)) or 'none'}"
             )
         elif variants[variant] is None or isinstance(variants[variant], dict):
-            given = (variants[variant] or {}).get("snapshots")
-            snapshots = 0 if given is None else given
+            given = (variants[variant] or {}).get("snapshots") or 0
+            snapshots = len(given) if isinstance(given, list) else given
             if whole(snapshots) and snapshots < 2:
                 yield (
                     f"ensembles.{name}.variant = {variant!r}: it saves {snapshots} snapshots; "
@@ -537,7 +567,7 @@ def _describe(raw: Any, error: Any, root: type[Strict]) -> str:  # noqa: ANN401 
         try:
             node = node[part]
         except (KeyError, IndexError, TypeError):
-            if part != error["loc"][-1]:
+            if error["type"] != "missing" or part != error["loc"][-1]:
                 continue  # the tag of a union, not a key of the file
         path.append(part)
     key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")

@@ -263,3 +263,13 @@ def test_a_snapshot_at_the_end_is_the_model_of_the_end(undisturbed, tmp_path):
     saved = arrays(tmp_path / snapshot_file(1))
     for found, expected in zip(saved, network.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(("name", "decay"), [("lookahead", 0.9**3 * 0.2**3), ("ema", 0.8**3)])
+def test_snapshots_of_averaged_and_of_raw_weights(tmp_path, name, decay):
+    """After step 3 of 15 the average of the first weights and of those of step 3 is made."""
+    for kind in ("raw", "averaged"):
+        run(tmp_path / kind, name, snapshot_weights=kind, snapshots=[0.2])
+    raw, averaged = (arrays(tmp_path / kind / snapshot_file(1)) for kind in ("raw", "averaged"))
+    for first, fast, slow in zip(build().get_weights(), raw, averaged, strict=True):
+        np.testing.assert_allclose(slow, decay * first + (1 - decay) * fast, rtol=1e-5, atol=1e-6)

@@ -239,9 +239,11 @@ def test_a_loss_that_is_not_finite(tmp_path):
         assert np.isfinite(values).all()
 
 
-@pytest.mark.parametrize("snapshots", [6, 100])
-def test_more_snapshots_than_steps(tmp_path, snapshots):
-    with pytest.raises(UserError, match=f"5 training steps are too few for {snapshots} snapshots"):
+@pytest.mark.parametrize(
+    ("snapshots", "count"), [(6, 6), (100, 100), ([0.5, 0.45], 2), ([0.05, 1.0], 2)]
+)
+def test_more_snapshots_than_steps(tmp_path, snapshots, count):
+    with pytest.raises(UserError, match=f"5 training steps are too few for {count} snapshots"):
         run(tmp_path / "work", 1, snapshots=snapshots)
     assert not (tmp_path / "work").exists()
 

@@ -148,6 +148,25 @@ def test_one_cycle_goes_up_to_its_peak_and_never_up_again(anneal, floor):
     assert rates[-1] < (floor + 0.03) * 0.3
 
 
+def test_restarts_by_hand():
+    # 12 steps: a cycle of 6, and two of 3 at a half and a quarter of the height; a third of each
+    # on the way up.
+    restarts = [[0.5, 0.5], [0.75, 0.25]]
+    rates = learning_rates(OneCycle(**TOGETHER, warmup=1 / 3, restarts=restarts), 3, 4)
+    cycles = [[0, 1 / 2, 1, 3 / 4, 2 / 4, 1 / 4], [0, 1 / 2, 1 / 4], [0, 1 / 4, 1 / 8]]
+    np.testing.assert_allclose(rates, 0.8 * np.concatenate(cycles), rtol=1e-6, atol=1e-9)
+
+
+def test_restarts_without_a_warmup_are_those_of_the_cosine():
+    """Equal cycles from the peak down are the schedule of Huang et al. (2017)."""
+    equal = OneCycle(
+        **TOGETHER, warmup=0, anneal="cosine", restarts=[[0.25, 1], [0.5, 1], [0.75, 1]]
+    )
+    huang = Cosine(name="cosine", peak=0.8, cycles=4)
+    rates = [learning_rates(schedule, 3, 20) for schedule in (equal, huang)]
+    np.testing.assert_allclose(*rates, rtol=1e-5, atol=1e-8)
+
+
 @pytest.mark.parametrize("warmup", [0.001, 0.15, 0.25, 0.9, 0.999])
 def test_one_cycle_stays_between_0_and_the_peak(warmup):
     rates = learning_rates(OneCycle(**TOGETHER, warmup=warmup), 3, 7)
@@ -200,6 +219,8 @@ def test_tabulated_schedule_goes_through_its_config():
         (5, 15 * 352, [1056, 2112, 3168, 4224, 5280]),
         (3, 15 * 352, [1760, 3520, 5280]),
         (3, 10, [4, 8, 10]),
+        ([0.6, 0.75, 1.0], 660, [396, 495, 660]),
+        ([0.34, 0.01], 10, [3, 0]),
     ],
 )
 def test_snapshot_steps(snapshots, steps, expected):

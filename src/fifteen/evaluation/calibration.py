@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, special
 
-# Smaller probabilities, which votes have, count as this much, so that their logarithm is finite.
+# Smaller probabilities, which votes have, count as this much, so that their logarithm is finite;
+# it is keras.config.epsilon(), with which Keras clips in its cross-entropy losses.
 SMALLEST = 1e-7
 TEMPERATURES = (0.05, 20.0)
 

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fifteen.evaluation.calibration import expected_calibration_error, with_temperature
+from fifteen.evaluation.calibration import (
+    SMALLEST,
+    expected_calibration_error,
+    with_temperature,
+)
 from fifteen.evaluation.confusion import confusion_matrix, most_confused_pairs
 
 import numpy as np
 from scipy import stats
 
-_CLIP = 1e-7  # keras.config.epsilon(), which Keras clips with in its crossentropy losses
 _SUM_TOLERANCE = 1e-3  # leaves room for float16 and bfloat16 softmax outputs
 
 
@@ -52,7 +55,7 @@ def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> fl
     """
     # float64 first: 1 - 1e-7 is not a float32 number
     of_true_class = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.clip(of_true_class, _CLIP, 1 - _CLIP)).mean())
+    return float(-np.log(np.clip(of_true_class, SMALLEST, 1 - SMALLEST)).mean())
 
 
 def per_class_accuracy(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:

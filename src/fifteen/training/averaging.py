@@ -1,5 +1,7 @@
 """Averages of the weights along a training, the statistics of batch normalisation included."""
 
+from collections.abc import Sequence
+
 from fifteen.config import EMA, Lookahead
 
 import keras
@@ -60,6 +62,13 @@ class WeightAveraging(keras.callbacks.Callback):
         """Judge the slow weights; after `lookahead` the fast ones are as good."""
         if self.config.name == "ema" and not self._is_swapped():
             self._swap()
+
+    def averaged(self, weights: Sequence[keras.Variable]) -> list[keras.Variable]:
+        """`weights` of the model, those that are averaged as the average has them."""
+        if self._is_swapped():
+            return list(weights)
+        slow = {id(fast): slow for fast, slow in zip(self.fast, self.slow, strict=True)}
+        return [slow.get(id(weight), weight) for weight in weights]
 
     def _is_swapped(self) -> bool:
         return bool(ops.convert_to_numpy(self.swapped))

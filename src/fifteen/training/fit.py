@@ -85,17 +85,19 @@ class CommitEpochs(keras.callbacks.Callback):
 
 
 class SaveSnapshots(keras.callbacks.Callback):
-    """Keeps the weights after each of the given numbers of steps."""
+    """Keeps the weights, or the averages of them, after each of the given numbers of steps."""
 
-    def __init__(self, work: Path, steps: list[int]) -> None:
+    def __init__(self, work: Path, steps: list[int], averaging: WeightAveraging | None) -> None:
         super().__init__()
         self.paths = {step: work / snapshot_file(i + 1) for i, step in enumerate(steps)}
+        self.averaging = averaging
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Keep the weights if a snapshot is due now."""
         path = self.paths.get(int(self.model.optimizer.iterations))
         if path:
-            save_variables(path, self.model.weights)
+            weights = self.model.weights
+            save_variables(path, self.averaging.averaged(weights) if self.averaging else weights)
 
 
 def train(
@@ -137,7 +139,7 @@ def train(
     """
     epochs, steps = config.epochs, steps_per_epoch(len(training.labels), config.batch_size)
     at = snapshot_steps(config.snapshots, len(rates))
-    if len(set(at)) < len(at):
+    if len({0, *at}) <= len(at):
         raise UserError(f"{len(rates)} training steps are too few for {len(at)} snapshots")
 
     given, network = network, with_fast_kernels(network)  # the same up to rounding
@@ -154,6 +156,10 @@ def train(
     if config.averaging:
         averages = [WeightAveraging(config.averaging, network, len(rates))]
         state += averages[0].variables
+    if averages and config.snapshot_weights == "averaged":
+        keepers = [*averages, SaveSnapshots(work, at, averages[0])]
+    else:
+        keepers = [SaveSnapshots(work, at, None), *averages]  # before they are averaged
     work.mkdir(parents=True, exist_ok=True)
     history = restore_state(work / STATE, state)
     done = len(history)
@@ -169,8 +175,7 @@ def train(
             steps_per_epoch=steps,
             shuffle=False,  # the pipeline has done it
             callbacks=[
-                *averages,
-                SaveSnapshots(work, at),
+                *keepers,
                 CommitEpochs(work, config, state, history, publish),
                 *callbacks,
             ],

@@ -85,15 +85,19 @@ def _one_cycle(schedule: OneCycle, epochs: int, steps_per_epoch: int) -> np.ndar
     """One cycle (Smith and Topin 2018, arXiv:1708.07120), the rate alone, by shares s of the steps.
 
     Up: peak · s/w, with w the warm-up. Down, with r = (s − w)/(1 − w) and the floor f:
-    peak · (f + (1 − f) · (1 − r)), or with (1 + cos πr)/2 in place of 1 − r.
+    peak · (f + (1 − f) · (1 − r)), or with (1 + cos πr)/2 in place of 1 − r. With restarts s is the
+    share of the current cycle, and the peak is lower by the factor given with the restart.
     """
-    s = np.linspace(0, 1, epochs * steps_per_epoch, endpoint=False)
+    of_all = np.linspace(0, 1, epochs * steps_per_epoch, endpoint=False)
+    starts, heights = np.array([[0.0, 1.0], *schedule.restarts]).T
+    ends = np.append(starts[1:], 1.0)
+    cycle = np.searchsorted(starts, of_all, side="right") - 1
+    s = (of_all - starts[cycle]) / (ends - starts)[cycle]
     r = np.clip((s - schedule.warmup) / (1 - schedule.warmup), 0, 1)
     down = 1 - r if schedule.anneal == "linear" else (1 + np.cos(np.pi * r)) / 2
-    factor = np.where(
-        s < schedule.warmup, s / schedule.warmup, schedule.floor + (1 - schedule.floor) * down
-    )
-    return (schedule.peak * factor).astype(np.float32)
+    up = s / (schedule.warmup or 1)
+    factor = np.where(s < schedule.warmup, up, schedule.floor + (1 - schedule.floor) * down)
+    return (schedule.peak * heights[cycle] * factor).astype(np.float32)
 
 
 class TabulatedSchedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -115,12 +119,16 @@ class TabulatedSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return {"rates": self.rates.tolist()}
 
 
-def snapshot_steps(snapshots: int, total_steps: int) -> list[int]:
-    """The numbers of steps after which `snapshots` equally spaced snapshots are taken.
+def snapshot_steps(snapshots: int | list[float], total_steps: int) -> list[int]:
+    """The numbers of steps after which snapshots are taken.
 
-    With as many snapshots as cosine cycles these are the ends of the cycles, where the rate is
-    lowest.
+    Args:
+        snapshots: after which shares of the steps, or how many, equally spaced. With as many as
+            cosine cycles these are the ends of the cycles, where the rate is lowest.
+        total_steps: of the training.
     """
+    if isinstance(snapshots, list):
+        return [round(share * total_steps) for share in snapshots]
     length = -(-total_steps // snapshots) if snapshots else 0
     return [min((i + 1) * length, total_steps) for i in range(snapshots)]
 
