@@ -9,8 +9,9 @@ from fifteen import hardware, tracking
 from fifteen.command import name_argument
 from fifteen.config import load_params
 from fifteen.data.arrays import IMAGE_SHAPE, read_classes, read_part
-from fifteen.ensembles.model import build_ensemble, predict_with_members
+from fifteen.ensembles.model import average_weights, build_ensemble, predict
 from fifteen.ensembles.rules import tie_rate
+from fifteen.ensembles.weights import FITS
 from fifteen.errors import UserError, run_stage
 from fifteen.evaluation.calibration import fit_temperature
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix
@@ -20,6 +21,7 @@ import keras
 import numpy as np
 
 DATA, MODELS = Path("data/trainval"), Path("models")
+STATISTICS_IMAGES = 10_000  # for the batch normalisation of averaged weights
 
 
 def main() -> None:
@@ -37,8 +39,17 @@ def main() -> None:
             f"raise variants.{config.variant}.patience or .epochs"
         )
 
-    ensemble = build_ensemble([keras.models.load_model(path) for path in snapshots], config.method)
-    combined, members = predict_with_members(ensemble, validation.images)
+    networks = [keras.models.load_model(path) for path in snapshots]
+    found = [predict(network, validation.images)["probabilities"] for network in networks]
+    members = np.stack(found, axis=1)
+    weights = None
+    if config.method in FITS:
+        weights = FITS[config.method](members, validation.labels).tolist()
+    if config.method == "average":
+        ensemble = average_weights(networks, read_part(DATA, "train").images[:STATISTICS_IMAGES])
+    else:
+        ensemble = build_ensemble(networks, config.method, weights)
+    combined = predict(ensemble, validation.images)["probabilities"]
     predicted = combined.argmax(axis=-1)
     right = members.argmax(axis=-1) == validation.labels[:, None]
     trained = read_json(variant / "result.json")
@@ -52,6 +63,7 @@ def main() -> None:
             "method": config.method,
             "variant": config.variant,
             "members": len(snapshots),
+            **({"weights": weights} if weights else {}),
             **{key: trained[key] for key in ("network", "epochs", "images_seen")},
             "parameters": ensemble.count_params(),
             **{key: trained[key] for key in ("train_seconds", "hardware")},

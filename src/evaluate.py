@@ -13,7 +13,7 @@ from fifteen import hardware, tracking
 from fifteen.command import name_argument
 from fifteen.config import load_params
 from fifteen.data.arrays import IMAGE_SHAPE, Classes, Part, read_classes, read_part
-from fifteen.ensembles.model import predict_with_members
+from fifteen.ensembles.model import predict
 from fifteen.ensembles.rules import tie_rate
 from fifteen.errors import run_stage
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix, group_confusion
@@ -33,18 +33,10 @@ SCALARS = (
 )
 
 
-def scores_of_views(model: keras.Model, kind: str, test: Part, classes: Classes) -> dict[str, Any]:
+def scores_of_views(model: keras.Model, test: Part, classes: Classes) -> dict[str, Any]:
     """The metrics of the mean over several views of each image."""
-    mean = predict_views(lambda view: predict(model, kind, view)["probabilities"], test.images)
+    mean = predict_views(lambda view: predict(model, view)["probabilities"], test.images)
     return summarize(mean, test.labels, classes.names, classes.superclass_of)
-
-
-def predict(model: keras.Model, kind: str, images: np.ndarray) -> dict[str, np.ndarray]:
-    """The model's probabilities (N, C), and those of an ensemble's members (N, members, C)."""
-    if kind == "single":
-        return {"probabilities": model.predict(images, batch_size=500, verbose=0)}
-    combined, members = predict_with_members(model, images)
-    return {"probabilities": combined, "member_probabilities": members}
 
 
 def write_per_class(
@@ -100,14 +92,14 @@ def main() -> None:
     result = read_json(MODELS / name / "result.json")
     run_id = result.pop("run_id")
     model = keras.models.load_model(MODELS / name / "model.keras")
-    outputs = predict(model, result["kind"], test.images)
+    outputs = predict(model, test.images)
     scores = summarize(outputs["probabilities"], test.labels, classes.names, classes.superclass_of)
     scores |= calibrated_scores(outputs["probabilities"], test.labels, result["temperature"])
     if result.get("method") == "vote":
         scores["tie_rate"] = tie_rate(outputs["member_probabilities"])
     by_views = {"test": scores}
     if params.test_time_augmentation:
-        by_views["test_tta"] = scores_of_views(model, result["kind"], test, classes)
+        by_views["test_tta"] = scores_of_views(model, test, classes)
 
     with (
         tracking.continued_run(classes.source, run_id, name, "evaluate") as run,

@@ -61,7 +61,7 @@ def compare_all(
         (a, b, predictions[a]["model"], predictions[b]["model"]) for b, a in combinations(models, 2)
     ]
     for name, model in models.items():
-        if model["kind"] == "ensemble":
+        if "members" in predictions[name]:  # averaged weights leave none
             best = int(np.argmax(model["member_validation_accuracy"]))
             for which, index in {"last_snapshot": -1, "best_snapshot": best}.items():
                 member = predictions[name]["members"][:, index]

@@ -356,10 +356,14 @@ class Tune(Strict):
 
 
 class Ensemble(Strict):
-    """All snapshots of one variant, combined by one rule."""
+    """The snapshots of one variant, combined by one rule; see `fifteen.ensembles`.
+
+    `sum` of the probabilities or of the `logits`, majority `vote`, a sum with `weighted` members or
+    with those of a `greedy` selection, both by the validation images, or `average` of the weights.
+    """
 
     variant: str
-    method: Literal["sum", "vote"]
+    method: Literal["sum", "logits", "vote", "weighted", "greedy", "average"]
 
 
 Section = TypeVar("Section", Training, Ensemble)

@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 
-from fifteen.ensembles.model import build_ensemble, predict_with_members
+from fifteen.ensembles.model import average_weights, build_ensemble, predict
 from fifteen.ensembles.rules import RULES
 
 import keras
@@ -67,21 +67,76 @@ def test_one_call_answers_by_the_rule(saved, stored, images):
 
 def test_what_each_member_says(saved, stored, images):
     method, ensemble, _ = saved
-    combined, found = predict_with_members(ensemble, images)
+    outputs = predict(ensemble, images)
+    found = outputs["member_probabilities"]
     assert found.shape == (40, 5, CLASSES)
     np.testing.assert_allclose(found, stored, atol=1e-6)
     np.testing.assert_array_equal(
-        combined.argmax(axis=1), np.asarray(RULES[method](found)).argmax(axis=1)
+        outputs["probabilities"].argmax(axis=1), np.asarray(RULES[method](found)).argmax(axis=1)
     )
+
+
+def test_a_single_model_has_no_members(members, images, stored):
+    outputs = predict(members[0], images)
+    assert list(outputs) == ["probabilities"]
+    np.testing.assert_allclose(outputs["probabilities"], stored[:, 0], atol=1e-6)
+
+
+def test_weights_are_part_of_the_model(members, images, stored, tmp_path):
+    weights = [0.5, 0.0, 0.25, 0.125, 0.125]
+    ensemble = build_ensemble(members, "greedy", weights)
+    ensemble.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    expected = np.tensordot(stored, weights, axes=(1, 0))
+    np.testing.assert_allclose(loaded.predict(images, verbose=0), expected, atol=1e-6)
+    assert loaded.name == "greedy_of_5"
+
+
+def normalized(scale):
+    """A network whose only weights are those of a batch normalisation, times and plus `scale`."""
+    network = keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            keras.layers.BatchNormalization(epsilon=0.0, momentum=0.75),
+            keras.layers.GlobalAveragePooling2D(),
+        ]
+    )
+    network.layers[0].set_weights([np.full(3, s, np.float32) for s in (scale, scale, 0, 1)])
+    return network
+
+
+def test_averaged_weights_by_hand(images):
+    images = np.concatenate([images, images + np.uint8(7)])[:60]
+    network = average_weights([normalized(1.0), normalized(2.0), normalized(6.0)], images)
+    layer = network.layers[0]
+    gamma, beta, mean, variance = layer.get_weights()
+    np.testing.assert_allclose([gamma, beta], np.full((2, 3), 3.0))
+    np.testing.assert_allclose(mean, images.mean(axis=(0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(variance, images.var(axis=(0, 1, 2), dtype=np.float64), rtol=1e-4)
+    assert layer.momentum == 0.75
+
+
+def test_statistics_are_means_over_batches():
+    images = np.zeros((1000, 32, 32, 3), np.uint8)
+    images[500:] = 100  # two batches, each without variance
+    network = average_weights([normalized(1.0)], images)
+    *_, mean, variance = network.layers[0].get_weights()
+    np.testing.assert_allclose(mean, 50, rtol=1e-5)
+    np.testing.assert_allclose(variance, 0, atol=1e-5)
+
+
+def test_averaging_without_batch_normalisation(members, images):
+    network = average_weights(members, images)
+    expected = np.mean([m.get_weights()[0] for m in members], axis=0)
+    np.testing.assert_allclose(network.get_weights()[0], expected, rtol=1e-6)
 
 
 def test_a_loaded_ensemble_is_the_same(saved, images):
     _, ensemble, path = saved
     loaded = keras.models.load_model(path)
-    for found, expected in zip(
-        predict_with_members(loaded, images), predict_with_members(ensemble, images), strict=True
-    ):
-        np.testing.assert_array_equal(found, expected)
+    expected = predict(ensemble, images)
+    for name, found in predict(loaded, images).items():
+        np.testing.assert_array_equal(found, expected[name])
 
 
 def test_raw_images_of_either_type_go_in(saved, images):

@@ -1,4 +1,12 @@
-from fifteen.ensembles.rules import RULES, sum_rule, tie_rate, vote_rule, votes
+from fifteen.ensembles.rules import (
+    RULES,
+    logit_rule,
+    sum_rule,
+    tie_rate,
+    vote_rule,
+    votes,
+    weighted_rule,
+)
 
 import numpy as np
 import pytest
@@ -36,6 +44,27 @@ def test_sum_by_hand():
     expected = [[0.125, 0.375, 1.25 / 3, 0.25 / 3], [0.375, 0.5 / 3, 0.625 / 3, 0.25]]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert found.argmax(axis=1).tolist() == [2, 0]
+
+
+def test_logits_by_hand():
+    # Classes 0 and 1 have the products 0.5 · 0.2 · 0.1 = 0.01 and 0.5 · 0.8 · 0.9 = 0.36, whose
+    # cube roots stand to each other as 1 to 36 ** (1/3).
+    members = np.array([[[0.5, 0.5], [0.2, 0.8], [0.1, 0.9]]], np.float32)
+    ratio = 36 ** (1 / 3)
+    expected = [[1 / (1 + ratio), ratio / (1 + ratio)]]
+    np.testing.assert_allclose(np.asarray(logit_rule(members)), expected, rtol=1e-5)
+
+
+def test_one_member_that_rules_a_class_out_outweighs_the_others():
+    members = np.array([[[0.6, 0.4], [0.6, 0.4], [0.0, 1.0]]], np.float32)
+    assert np.asarray(logit_rule(members)).argmax() == 1
+    assert np.isfinite(np.asarray(logit_rule(members))).all()
+
+
+def test_weights_by_hand():
+    found = np.asarray(weighted_rule(MEMBERS, [0.5, 0.0, 0.5]))
+    expected = [[0, 0.3125, 0.5625, 0.125], [0.375, 0.25, 0.0625, 0.3125]]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_votes_by_hand():
@@ -114,7 +143,7 @@ def test_the_order_of_the_members_does_not_matter(method):
     expected = np.asarray(RULES[method](given))
     for _ in range(5):
         shuffled = given[:, rng.permutation(5)]
-        np.testing.assert_array_equal(np.asarray(RULES[method](shuffled)), expected)
+        np.testing.assert_allclose(np.asarray(RULES[method](shuffled)), expected, rtol=1e-5)
         assert tie_rate(shuffled) == tie_rate(given)
 
 

@@ -4,7 +4,7 @@ Written in `keras.ops`, so that one definition serves stored predictions and the
 Everywhere `members` has the shape (images, members, classes) and holds probabilities.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import ops
@@ -19,6 +19,21 @@ def sum_rule(members: keras.KerasTensor) -> keras.KerasTensor:
     classes).
     """
     return ops.mean(members, axis=1)
+
+
+def logit_rule(members: keras.KerasTensor) -> keras.KerasTensor:
+    """Sum the logits; a softmax of their mean, of shape (images, classes).
+
+    The logarithms of the probabilities, of at least 1e-7, take the place of the logits, from which
+    they differ by a constant for each member: the result is the normalised geometric mean.
+    """
+    logits = ops.log(ops.maximum(members, keras.config.epsilon()))
+    return ops.softmax(ops.mean(logits, axis=1), axis=-1)
+
+
+def weighted_rule(members: keras.KerasTensor, weights: Sequence[float]) -> keras.KerasTensor:
+    """Sum the probabilities, each member's times its weight; shape (images, classes)."""
+    return sum(weight * members[:, i] for i, weight in enumerate(weights) if weight)
 
 
 def votes(members: keras.KerasTensor) -> keras.KerasTensor:
@@ -54,5 +69,6 @@ def tie_rate(members: keras.KerasTensor) -> float:
 
 RULES: dict[str, Callable[[keras.KerasTensor], keras.KerasTensor]] = {
     "sum": sum_rule,
+    "logits": logit_rule,
     "vote": vote_rule,
 }
