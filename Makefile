@@ -8,6 +8,9 @@ SEEDS ?= 1 2
 MODELS ?= swift swift_small
 BIN := .venv/bin
 READY := .venv/.ready
+ifneq ($(shell cat .venv/.ready 2>/dev/null),$(CURDIR))  # its programs know where they were made
+.PHONY: $(READY)
+endif
 # Under another name, because `make -n` really runs each line that says $(MAKE).
 AGAIN := $(MAKE)
 # Followed by a name: whether there is such an experiment on this commit.
@@ -70,6 +73,6 @@ lock: $(READY)  ## compile requirements.txt from requirements.in
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "fifteen needs Python 3.11 to 3.13; choose one with: make PYTHON=python3.11")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
-	@touch $(READY)
+	@echo "$(CURDIR)" > $(READY)

@@ -102,11 +102,12 @@ def main() -> None:
             run.log_data(classes.source, checksums)
 
             def publish(history: History) -> None:
-                run.log_history([asdict(row) for row in history], rates, steps)
+                run.publish([asdict(row) for row in history], rates, steps)
 
             keras.utils.set_random_seed(seed)
             network = build_network(config.network, len(classes.names), training.images)
             history = train(network, config, rates, training, validation, seed, work, publish)
+            run.log_history([asdict(row) for row in history], rates, steps)
             result = {
                 "rung": rung,
                 "seed": seed,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fifteen import registry
 from fifteen.errors import run_stage
-from fifteen.tracking import store_uri
+from fifteen.store import store_uri
 
 
 def main() -> None:

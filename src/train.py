@@ -76,13 +76,14 @@ def main() -> None:
             run.log_data(classes.source, checksums)
 
             def publish(history: History) -> None:
-                run.log_history([asdict(row) for row in history], rates, steps)
+                run.publish([asdict(row) for row in history], rates, steps)
 
             keras.utils.set_random_seed(params.seed)
             network = build_network(config.network, len(classes.names), training.images)
             history = train(
                 network, config, rates, training, validation, params.seed, work, publish
             )
+            run.log_history([asdict(row) for row in history], rates, steps)
             best = history[best_epoch(history, config.monitor) - 1]
             with fill_folder(MODELS / name) as folder:
                 # never compiled: saved without an optimizer

@@ -10,7 +10,7 @@ import webbrowser
 
 from fifteen.config import load_params
 from fifteen.errors import UserError, run_stage
-from fifteen.tracking import store_uri
+from fifteen.store import store_uri
 from fifteen.ui import comparison, mlflow_ui
 
 

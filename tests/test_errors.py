@@ -1,3 +1,4 @@
+import errno
 import signal
 import subprocess
 import sys
@@ -36,6 +37,18 @@ def test_a_user_error_is_one_message_and_no_traceback(capsys, kind):
         run_stage(failing(kind("put it there")))
     assert caught.value.code == 1
     assert capsys.readouterr() == ("", "error: put it there\n")
+
+
+def test_a_full_disk(capsys):
+    with pytest.raises(SystemExit) as caught:
+        run_stage(failing(OSError(errno.ENOSPC, "No space left on device", "models/x")))
+    assert caught.value.code == 1
+    assert "error: no space is left on the disk (models/x); free some" in capsys.readouterr().err
+
+
+def test_another_error_of_the_system_keeps_its_traceback():
+    with pytest.raises(PermissionError):
+        run_stage(failing(PermissionError(errno.EACCES, "no", "models/x")))
 
 
 def test_a_mistake_of_the_program_keeps_its_traceback():

@@ -1,11 +1,14 @@
 """Mistakes a user can mend, and how a stage ends on one."""
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class UserError(Exception):
@@ -23,7 +26,7 @@ def run_stage(stage: Callable[[], None]) -> None:
     and then end the process with status 130 or 143.
 
     Raises:
-        SystemExit: with status 1 after a `UserError`.
+        SystemExit: with status 1 after a `UserError`, or where the disk is full.
     """
 
     def terminate(_signum: int, _frame: FrameType | None) -> None:
@@ -34,6 +37,16 @@ def run_stage(stage: Callable[[], None]) -> None:
         stage()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where = error.filename or "where this writes"
+        print(
+            f"error: no space is left on the disk ({where}); free some and run the same command"
+            " again, which goes on from what is finished",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         _end_at_once(128 + signal.SIGINT)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from fifteen.errors import UserError
 from fifteen.files import new_folder, repository_root
-from fifteen.tracking import MODEL, has_run, open_store, store_folder, store_uri
+from fifteen.store import answering, connect, store_folder, store_uri
+from fifteen.tracking import MODEL, has_run, open_store
 
 import mlflow
 from filelock import FileLock
@@ -36,6 +37,7 @@ def name_of(source: str) -> str:
     return f"fifteen-{source}"
 
 
+@answering()
 def register(source: str, alias: str, run_id: str, metric: str, force: bool = False) -> None:
     """Give `alias` of the registered model `fifteen-SOURCE` to the model of a run.
 
@@ -74,6 +76,7 @@ def register(source: str, alias: str, run_id: str, metric: str, force: bool = Fa
         client.set_registered_model_alias(name, alias, version)
 
 
+@answering()
 def require(name: str, alias: str) -> str:
     """The version with `alias` of the registered model `name`.
 
@@ -84,7 +87,7 @@ def require(name: str, alias: str) -> str:
     path = Path(uri.removeprefix("sqlite:///"))
     if uri.startswith("sqlite:///") and not path.exists():  # which MLflow would create
         raise UserError(f"there is no model yet, as {path} is missing; make one with `make run`")
-    mlflow.set_tracking_uri(uri)
+    connect()
     client = mlflow.MlflowClient()
     version = _version_with(client, name, alias)
     if version is None:
@@ -96,6 +99,7 @@ def require(name: str, alias: str) -> str:
     return version.version
 
 
+@answering()
 def download(name: str, alias: str) -> Registered:
     """Fetch the model that has `alias` among the versions of the registered model `name`.
 

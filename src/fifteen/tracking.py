@@ -9,9 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
-from fifteen.files import repository_root
+from fifteen.store import answering, artifacts, connect, in_short, store_folder
 
 import mlflow
 import numpy as np
@@ -104,6 +102,16 @@ class TrackedRun:
                 }
             )
 
+    def publish(self, epochs: Sequence[Mapping[str, float]], rates: np.ndarray, steps: int) -> None:
+        """`log_history` in the middle of a training, which goes on where the store fails.
+
+        What is missing then is logged by the next call.
+        """
+        try:
+            self.log_history(epochs, rates, steps)
+        except MlflowException as error:
+            print(f"the curves wait, as the MLflow store failed: {in_short(error)}", flush=True)
+
     def log_image(self, image: np.ndarray, key: str) -> None:
         """Log an (H, W, 3) uint8 picture that the UI shows beside that of other runs."""
         self._client.log_image(self.id, image, key=key, step=0)
@@ -163,9 +171,10 @@ class TrackedRun:
 @contextmanager
 def new_run(source: str, name: str, stage: str) -> Iterator[TrackedRun]:
     """A new run in the experiment of `source`."""
-    open_store(source)
-    with mlflow.start_run(run_name=name, tags=_tags(stage)) as run:
-        yield TrackedRun(run.info.run_id)
+    with answering():
+        open_store(source)
+        with mlflow.start_run(run_name=name, tags=_tags(stage)) as run:
+            yield TrackedRun(run.info.run_id)
 
 
 @contextmanager
@@ -184,19 +193,20 @@ def resumable_run(
         resume_key: unlike that of any other training.
         parent: the run that this one is shown under, if any.
     """
-    experiment = open_store(source)
-    begun = mlflow.search_runs(
-        [experiment], f"tags.`{RESUME_KEY}` = '{resume_key}'", output_format="list"
-    )
-    tags = _tags(stage) | {RESUME_KEY: resume_key}
-    with mlflow.start_run(
-        run_id=begun[0].info.run_id if begun else None,
-        run_name=None if begun else name,
-        tags=tags,
-        nested=parent is not None,
-        parent_run_id=None if begun else parent,
-    ) as run:
-        yield TrackedRun(run.info.run_id)
+    with answering():
+        experiment = open_store(source)
+        begun = mlflow.search_runs(
+            [experiment], f"tags.`{RESUME_KEY}` = '{resume_key}'", output_format="list"
+        )
+        tags = _tags(stage) | {RESUME_KEY: resume_key}
+        with mlflow.start_run(
+            run_id=begun[0].info.run_id if begun else None,
+            run_name=None if begun else name,
+            tags=tags,
+            nested=parent is not None,
+            parent_run_id=None if begun else parent,
+        ) as run:
+            yield TrackedRun(run.info.run_id)
 
 
 @contextmanager
@@ -206,40 +216,25 @@ def continued_run(source: str, run_id: str, name: str, stage: str) -> Iterator[T
     Where this store does not have it, because the store was deleted or the model was made on
     another machine, a new run takes its place.
     """
-    open_store(source)
-    if has_run(run_id):
-        yield TrackedRun(run_id)
-    else:
-        print(f"run {run_id} of {name} is not in this MLflow store; a new one is begun")
-        with new_run(source, name, stage) as run:
-            yield run
-
-
-def store_uri() -> str:
-    """Where runs go: MLFLOW_TRACKING_URI, or the SQLite file of the main repository."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or _own_store()
-
-
-def store_folder() -> Path:
-    """Where the SQLite store and its artifacts lie."""
-    return repository_root() / "mlruns"
-
-
-def _own_store() -> str:
-    return f"sqlite:///{store_folder() / 'mlflow.db'}"
+    with answering():
+        open_store(source)
+        if has_run(run_id):
+            yield TrackedRun(run_id)
+        else:
+            print(f"run {run_id} of {name} is not in this MLflow store; a new one is begun")
+            with new_run(source, name, stage) as run:
+                yield run
 
 
 def open_store(source: str) -> str:
     """Open the store, make the experiment of `source` where it is missing, and return its id."""
-    name, uri, folder = f"fifteen-{source}", store_uri(), store_folder()
-    mlflow.set_tracking_uri(uri)
+    name, folder = f"fifteen-{source}", store_folder()
+    connect()
     folder.mkdir(exist_ok=True)
     # Processes that create the same SQLite store at once would break each other's migrations.
     with FileLock(folder / ".lock"):
         if mlflow.get_experiment_by_name(name) is None:
-            # A team's server knows where artifacts go; without one they lie beside the database.
-            artifacts = (folder / "artifacts").as_uri() if uri == _own_store() else None
-            mlflow.create_experiment(name, artifacts)
+            mlflow.create_experiment(name, artifacts())
         return mlflow.set_experiment(name).experiment_id
 
 

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fifteen.errors import UserError
-from fifteen.tracking import store_uri
+from fifteen.store import answering, connect, shown, store_uri
 
 import mlflow
-from mlflow.exceptions import MlflowException
 
 AS_CHARTS = "compareRunsMode=CHART&workflowType=machine_learning"
 READY_WITHIN = 60  # seconds
@@ -35,14 +34,12 @@ def comparison(address: str, source: str) -> str:
     Raises:
         UserError: there are no runs at all, or the store does not answer.
     """
-    mlflow.set_tracking_uri(store_uri())
-    try:
+    connect()
+    with answering():
         named = mlflow.get_experiment_by_name(f"fifteen-{source}")
         if named is None or not mlflow.search_runs([named.experiment_id], max_results=1).size:
             named = None
         found = mlflow.search_experiments(filter_string="name LIKE 'fifteen-%'")
-    except MlflowException as error:
-        raise UserError(f"{store_uri()} does not answer: {error.message}") from None
     if not found:
         raise UserError("there are no runs yet; `make run` or `make demo` makes some")
     experiment = (named or max(found, key=lambda one: one.last_update_time)).experiment_id
@@ -68,7 +65,7 @@ def mlflow_ui(port: int) -> Iterator[subprocess.Popen[bytes]]:
         deadline = time.monotonic() + READY_WITHIN
         while not _answers(port):
             if server.poll() is not None or time.monotonic() > deadline:
-                raise UserError(f"the MLflow UI of {store_uri()} does not start")
+                raise UserError(f"the MLflow UI of {shown(store_uri())} does not start")
             time.sleep(0.2)
         yield server
     finally:

@@ -234,7 +234,7 @@ class Trials:
             run.set_tags(tags)
 
             def publish(history: History) -> None:
-                run.log_history([asdict(row) for row in history], rates, steps)
+                run.publish([asdict(row) for row in history], rates, steps)
                 row = history[-1]
                 if row.epoch > initial_epoch:  # else it is of the trial before
                     if clock:
@@ -264,6 +264,7 @@ class Trials:
             except FAILURES as error:
                 run.set_tags({"failure": error})
                 raise  # the run is FAILED
+            run.log_history([asdict(row) for row in history], rates, steps)
             run.set_metrics({"val/best_accuracy": max(row.val_accuracy for row in history)})
         return run.id, history
 
