@@ -403,6 +403,11 @@ def test_unknown_names_are_user_errors():
         ({"baseline__schedule__rate": -0.1}, ["rate = -0.1", "greater than 0"]),
         ({"baseline__schedule__rate": math.inf}, ["rate = inf"]),
         ({"baseline__schedule__rate": math.nan}, ["rate = nan"]),
+        (
+            {"baseline__self_distillation": 0.5, "baseline__augmentation": {"mixup": 0.2}},
+            ["baseline", "`self_distillation` needs images that are not mixed"],
+        ),
+        ({"baseline__self_distillation": 1}, ["self_distillation = 1", "less than 1"]),
         ({"baseline__snapshots": -1}, ["baseline.snapshots = -1"]),
         ({"baseline__snapshots": [0.5, 1.5]}, ["baseline.snapshots[1] = 1.5", "equal to 1"]),
         ({"baseline__snapshots": [0.5, "x"]}, ["baseline.snapshots[1] = 'x'"]),

@@ -312,6 +312,7 @@ class Training(Strict):
     optimizer: Optimizer = Adam(name="adam")
     schedule: Schedule = Constant(name="constant", rate=0.001)
     label_smoothing: BelowOne = 0.0
+    self_distillation: BelowOne = 0.0  # share of the network's own answers in its last targets
     augmentation: Augmentation = Augmentation()
     averaging: Averaging | None = None
     resolution: Resolution | None = None  # [from share of the steps, pixels]; none: as it is
@@ -326,6 +327,14 @@ class Training(Strict):
     def snapshot_count(self) -> int:
         """How many snapshots a training that does not stop early leaves."""
         return len(self.snapshots) if isinstance(self.snapshots, list) else self.snapshots
+
+    @validator(mode="after")
+    def _answers_are_of_one_image(self) -> Self:
+        if self.self_distillation and (self.augmentation.cutmix or self.augmentation.mixup):
+            raise ValueError(
+                "`self_distillation` needs images that are not mixed; leave out cutmix and mixup"
+            )
+        return self
 
     @validator(mode="after")
     def _resolution_fits(self) -> Self:

@@ -25,12 +25,15 @@ def part():
     return Part(images, np.arange(IMAGES, dtype=np.int32))
 
 
-def dataset(part, seed=1, epochs=range(3), batch=BATCH, resolution=None, **augmentation):
+def dataset(
+    part, seed=1, epochs=range(3), batch=BATCH, resolution=None, distilled=0.0, **augmentation
+):
     config = Training(
         network="swift",
         batch_size=batch,
         epochs=epochs.stop,
         resolution=resolution,
+        self_distillation=distilled,
         augmentation=augmentation,
     )
     total_steps = epochs.stop * steps_per_epoch(len(part.labels), batch)
@@ -443,6 +446,14 @@ def test_mixed_batches_have_shares_for_labels(part, change):
 def test_labels_are_whole_where_nothing_is_mixed(part, change):
     for _, labels in batches(part, cutmix=0.0, mixup=0.0, **change):
         assert (labels.dtype, labels.ndim) == (np.int32, 1)
+
+
+def test_images_are_numbered_for_self_distillation(part):
+    turned = Part(part.images, part.labels[::-1].copy())  # so that no label is the number
+    for images, labels in batches(turned, distilled=0.5):
+        assert (labels.dtype, labels.shape) == (np.int32, (len(images), 2))
+        np.testing.assert_array_equal(images, part.images[labels[:, 1]])
+        np.testing.assert_array_equal(labels[:, 0], IMAGES - 1 - labels[:, 1])
 
 
 # Resolution

@@ -325,6 +325,22 @@ def test_the_training_loss_is_the_smoothed_one(tmp_path):
     assert abs(plain.mean() - expected) > 0.01
 
 
+def test_self_distillation_changes_what_is_learned_from_the_second_epoch_on(tmp_path):
+    _, plain = run(tmp_path / "plain", 2)
+    _, distilled = run(tmp_path / "distilled", 2, self_distillation=0.9)
+    first, second = zip(timeless(plain), timeless(distilled), strict=True)
+    assert first[0] == first[1]
+    assert second[0].train_loss != second[1].train_loss
+
+
+def test_a_resumed_self_distillation_ends_as_an_undisturbed_one(tmp_path):
+    _, expected = run(tmp_path / "whole", 4, RATES, self_distillation=0.5)
+    run(tmp_path / "work", 2, RATES, self_distillation=0.5)  # its rates are those of all four
+    _, history = run(tmp_path / "work", 4, RATES, network=build(seed=99), self_distillation=0.5)
+    assert timeless(history) == timeless(expected)
+    assert same(tmp_path / "work" / STATE, tmp_path / "whole" / STATE)
+
+
 class Count(keras.callbacks.Callback):
     """The numbers of the steps and of the epochs that it is told of."""
 

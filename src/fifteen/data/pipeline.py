@@ -40,7 +40,8 @@ def training_batches(
     Returns:
         Pairs of (batch, height, width, 3) images in 0–255 and their labels, ceil(N / batch_size) of
         them in each epoch; the last batch of an epoch may be smaller. Images are uint8, or float32
-        where they were mixed or resized. Labels are (batch,) int32, or where images were mixed the
+        where they were mixed or resized. Labels are (batch,) int32; for self-distillation with
+        the numbers of the images beside them, (batch, 2) int32; where images were mixed the
         shares of the classes, (batch, classes) float32.
     """
     images, labels = tf.constant(part.images), tf.constant(part.labels)
@@ -62,6 +63,8 @@ def training_batches(
         x = augment(x, change, of_batch)
         if change.cutmix or change.mixup:
             x, y = mix(x, tf.one_hot(y, classes), change, of_batch)
+        if config.self_distillation:
+            y = tf.stack([y, at], axis=1)
         if config.resolution:
             share = (epoch * steps + batch) / total_steps  # of the steps that are done
             x = resize(x, config.resolution, share)

@@ -17,11 +17,13 @@ from fifteen.training.kernels import with_fast_kernels
 from fifteen.training.losses import accuracy, cross_entropy
 from fifteen.training.optimizers import build_optimizer
 from fifteen.training.schedules import TabulatedSchedule, snapshot_steps
+from fifteen.training.self_distillation import SelfDistillation, by_class
 
 import keras
 import numpy as np
 
 STATE = "state.npz"
+METRICS = (accuracy, cross_entropy())
 
 
 def best_file(epoch: int | str) -> str:
@@ -142,20 +144,26 @@ def train(
     if len({0, *at}) <= len(at):
         raise UserError(f"{len(rates)} training steps are too few for {len(at)} snapshots")
 
+    classes = network.output_shape[-1]
+    loss, metrics, distillation = cross_entropy(config.label_smoothing), METRICS, []
+    if config.self_distillation:
+        of_all = (len(training.labels), classes, len(rates) // steps)
+        distillation = [SelfDistillation(config.self_distillation, loss, *of_all)]
+        loss, metrics = distillation[0].loss, map(by_class, METRICS)
     given, network = network, with_fast_kernels(network)  # the same up to rounding
     network.compile(
         optimizer=build_optimizer(config.optimizer, TabulatedSchedule(rates)),
-        loss=cross_entropy(config.label_smoothing),
-        metrics=[accuracy, keras.metrics.MeanMetricWrapper(cross_entropy(), "cross_entropy")],
+        loss=loss,
+        metrics=[keras.metrics.MeanMetricWrapper(metric, metric.__name__) for metric in metrics],
         steps_per_execution=_steps_per_execution(steps, at, config.averaging),
         jit_compile=False,  # slower than oneDNN's kernels on a CPU
     )
     network.optimizer.build(network.trainable_variables)
-    state = [*network.variables, *network.optimizer.variables]
     averages = []
     if config.averaging:
         averages = [WeightAveraging(config.averaging, network, len(rates))]
-        state += averages[0].variables
+    state = [*network.variables, *network.optimizer.variables]
+    state += [v for part in (*averages, *distillation) for v in part.variables]
     if averages and config.snapshot_weights == "averaged":
         keepers = [*averages, SaveSnapshots(work, at, averages[0])]
     else:
@@ -168,13 +176,14 @@ def train(
         publish(history)
     if done < epochs and not (done and out_of_patience(history, config.monitor, config.patience)):
         network.fit(
-            training_batches(training, config, seed, done, network.output_shape[-1], len(rates)),
+            training_batches(training, config, seed, done, classes, len(rates)),
             validation_data=evaluation_batches(validation),
             initial_epoch=done,
             epochs=epochs,
             steps_per_epoch=steps,
             shuffle=False,  # the pipeline has done it
             callbacks=[
+                *distillation,
                 *keepers,
                 CommitEpochs(work, config, state, history, publish),
                 *callbacks,

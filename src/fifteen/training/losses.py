@@ -33,6 +33,7 @@ def cross_entropy(label_smoothing: float = 0.0) -> Loss:
             labels, probabilities, label_smoothing=label_smoothing
         )
 
+    loss.__name__ = "cross_entropy"
     return loss
 
 
