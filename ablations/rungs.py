@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from fifteen.config import Epochs, Name, Params, Strict, Training
+from fifteen.config import Name, Params, Strict, Training
 from fifteen.errors import UserError
+from fifteen.sections import Section, changed, differences, with_epochs
 
 from pydantic import Field, ValidationError
 from ruamel.yaml import YAML
@@ -18,7 +19,6 @@ from ruamel.yaml.error import YAMLError
 FOLDER = Path("ablations")
 FILE = FOLDER / "params.yaml"
 
-Section = dict[str, Any]
 Seeds = list[Annotated[int, Field(ge=0, lt=2**31)]]
 
 
@@ -74,46 +74,12 @@ class Rung:
     seeds: tuple[int, ...]
 
 
-def changed(section: Mapping[str, Any], change: Mapping[str, Any]) -> Section:
-    """`section` with the values of `change` in their places; None takes a key out.
-
-    As in `fifteen.search_space.merge`, a section with another `name` replaces the one there.
-    """
-    result = dict(section) if change.get("name") in (None, section.get("name")) else {}
-    for key, value in change.items():
-        if value is None:
-            result.pop(key, None)
-        elif isinstance(value, Mapping):
-            below = result.get(key)
-            result[key] = changed(below if isinstance(below, Mapping) else {}, value)
-        else:
-            result[key] = value
-    return result
-
-
 def walk(start: Mapping[str, Any], changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Section]:
     """The section after each change, by its name: every one on top of those before."""
     sections, section = {}, dict(start)
     for name, change in changes.items():
         section = sections[name] = changed(section, change)
     return sections
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values under dotted keys."""
-    found = {}
-    for key, value in values.items():
-        inner = isinstance(value, Mapping)
-        found |= flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
-    return found
-
-
-def differences(a: Training, b: Training) -> list[str]:
-    """The dotted keys that two trainings have not in common or not the same."""
-    ours, theirs = flat(a.model_dump()), flat(b.model_dump())
-    absent = object()
-    keys = dict.fromkeys([*ours, *theirs])
-    return [key for key in keys if ours.get(key, absent) != theirs.get(key, absent)]
 
 
 def read_ablations(path: Path = FILE) -> Ablations:
@@ -198,11 +164,6 @@ def result_file(rung: str, seed: int) -> Path:
 def training_file(rung: str) -> Path:
     """Where the complete training of a rung is."""
     return FOLDER / "trainings" / f"{rung}.json"
-
-
-def with_epochs(training: Training, budget: Epochs) -> Training:
-    """`training` with its number of epochs filled in."""
-    return training.model_copy(update={"epochs": training.epochs or budget})
 
 
 def _checked(where: str, section: Section, budget: int) -> Training:

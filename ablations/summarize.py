@@ -11,7 +11,6 @@ from typing import Any
 from rungs import (  # isort: skip
     Rung,
     all_rungs,
-    differences,
     read_ablations,
     reference_rung,
     result_file,
@@ -28,6 +27,7 @@ from fifteen.reporting.ladder import (
     ladder_rows,
 )
 from fifteen.reporting.style import save_png
+from fifteen.sections import differences
 
 from pydantic import ValidationError
 

@@ -9,6 +9,7 @@ from fifteen import hardware, tracking
 from fifteen.command import name_argument
 from fifteen.config import load_params
 from fifteen.data.arrays import IMAGE_SHAPE, read_classes, read_part
+from fifteen.ensembles.distance import weight_distances
 from fifteen.ensembles.model import average_weights, build_ensemble, predict
 from fifteen.ensembles.rules import tie_rate
 from fifteen.ensembles.weights import FITS
@@ -64,6 +65,7 @@ def main() -> None:
             "variant": config.variant,
             "members": len(snapshots),
             **({"weights": weights} if weights else {}),
+            "weight_distances": weight_distances(networks).tolist(),
             **{key: trained[key] for key in ("network", "epochs", "images_seen")},
             "parameters": ensemble.count_params(),
             **{key: trained[key] for key in ("train_seconds", "hardware")},

@@ -14,11 +14,13 @@ from fifteen import registry
 from fifteen.config import load_params
 from fifteen.errors import run_stage
 from fifteen.evaluation.calibration import reliability, with_temperature
+from fifteen.evaluation.diversity import diversity
 from fifteen.evaluation.importance import importances
 from fifteen.evaluation.significance import compare
 from fifteen.files import new_file, new_folder, read_json, write_json
 from fifteen.reporting import charts, search_figures
 from fifteen.reporting import comparison_figures as figures
+from fifteen.reporting.diversity_figures import gains_figure, matrices_figure
 from fifteen.reporting.model_card import model_card
 from fifteen.reporting.original import original_accuracies
 from fifteen.reporting.page import render_page
@@ -176,6 +178,37 @@ def write_curves(path: Path, names: list[str]) -> None:
             file.writelines(f"{name},{row}\n" for row in rows)
 
 
+def member_diversities(models: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """How different the snapshots of each variant are that an ensemble combines.
+
+    Where several ensembles combine the same ones, it is judged by the best of them on validation.
+    """
+    found = {}
+    for name in sorted(models, key=lambda name: models[name]["validation"]["accuracy"]):
+        with np.load(Path("predictions") / f"{name}.npz") as saved:
+            if "member_probabilities" in saved:
+                found[models[name]["variant"]] = diversity(
+                    saved["member_probabilities"], saved["probabilities"], saved["labels"]
+                )._asdict()
+    return found
+
+
+def write_diversity_figures(
+    folder: Path, found: dict[str, dict[str, Any]], models: dict[str, dict[str, Any]]
+) -> None:
+    """Draw how different the snapshots of each variant are, and what they gain together."""
+    for variant, of_variant in found.items():
+        matrices = {
+            "different answers (share)": of_variant["disagreement"],
+            "correlation of errors": of_variant["error_correlation"],
+        }
+        for model in of_kind(models, "ensemble").values():
+            if model["variant"] == variant:
+                matrices["distance of weights"] = np.array(model["weight_distances"])
+        save_png(matrices_figure(matrices), folder / f"members_{variant}.png")
+        save_png(gains_figure(of_variant), folder / f"gains_{variant}.png")
+
+
 def of_kind(models: dict[str, dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
     """Those of the models that are `single`, or an `ensemble`."""
     return {name: model for name, model in models.items() if model["kind"] == kind}
@@ -209,11 +242,12 @@ def main() -> None:
         "models": models,
         "comparisons": compare_all(models, predictions),
     }
-    searches = read_searches(models)
+    searches, diversities = read_searches(models), member_diversities(models)
 
     with new_folder(REPORTS / "figures") as folder:
         write_figures(folder, metrics, [entry["class"] for entry in data["images_per_class"]])
         write_search_figures(folder, searches)
+        write_diversity_figures(folder, diversities, models)
     with new_folder(REPORTS / "tune") as folder:
         rows = trials_csv({variant: searched.search for variant, searched in searches.items()})
         (folder / "trials.csv").write_text(rows, encoding="utf-8")
@@ -235,6 +269,7 @@ def main() -> None:
             metrics,
             searches,
             draw_charts(models, predictions, data, deserved["champion"]),
+            diversities,
             MODELS,
             REPORTS / "figures",
             REPORTS / "data",

@@ -1,7 +1,6 @@
 """What a measurement records."""
 
 import importlib.util
-import subprocess
 from pathlib import Path
 
 from fifteen.config import Training
@@ -43,26 +42,3 @@ def test_measured(script, monitor, best):
         "train_accuracy": 0.9,
         "seconds": 33.5,
     }
-
-
-def test_commit(script, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def git(*command):
-        identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-        done = subprocess.run(("git", *identity, *command), capture_output=True, text=True)
-        return done.stdout.strip()
-
-    assert script.commit() == {"commit": None, "modified": False}  # no repository
-    git("init", "--quiet")
-    for name in ("src/a.py", "README.md"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("")
-    git("add", "--all")
-    git("commit", "--quiet", "--message", "first")
-    clean = {"commit": git("rev-parse", "HEAD"), "modified": False}
-    assert script.commit() == clean
-    (tmp_path / "README.md").write_text("no code")
-    assert script.commit() == clean
-    (tmp_path / "src" / "b.py").write_text("")
-    assert script.commit() == clean | {"modified": True}

@@ -3,11 +3,12 @@ from pathlib import Path
 
 from fifteen.config import Training, load_params
 from fifteen.errors import UserError
+from fifteen.sections import differences, flat
 
 import pytest
 import rungs
 from ruamel.yaml import YAML
-from rungs import Ablations, all_rungs, changed, differences, flat, reference_rung, walk
+from rungs import Ablations, all_rungs, reference_rung, walk
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,29 +32,6 @@ def found(ablations, params):
 # A change on top of a section
 
 
-@pytest.mark.parametrize(
-    ("section", "change", "expected"),
-    [
-        ({"a": 1}, {}, {"a": 1}),
-        ({"a": 1}, {"a": 2, "b": 3}, {"a": 2, "b": 3}),
-        ({"a": 1, "b": 2}, {"a": None}, {"b": 2}),
-        ({"b": 2}, {"a": None}, {"b": 2}),
-        ({"s": {"name": "x", "k": 1}}, {"s": {"k": 2}}, {"s": {"name": "x", "k": 2}}),
-        ({"s": {"name": "x", "k": 1}}, {"s": {"name": "x", "k": 2}}, {"s": {"name": "x", "k": 2}}),
-        ({"s": {"name": "x", "k": 1}}, {"s": {"name": "y", "l": 2}}, {"s": {"name": "y", "l": 2}}),
-        ({"s": {"name": "x", "k": 1}}, {"s": {"k": None}}, {"s": {"name": "x"}}),
-        ({"s": {"name": "x"}}, {"s": None}, {}),
-        ({"s": "x"}, {"s": {"name": "x", "k": 1}}, {"s": {"name": "x", "k": 1}}),
-        ({}, {"s": {"k": 1, "l": None}}, {"s": {"k": 1}}),
-        ({"r": [[0, 20]]}, {"r": [[0, 32]]}, {"r": [[0, 32]]}),
-    ],
-)  # fmt: skip
-def test_changed(section, change, expected):
-    before = repr(section)
-    assert changed(section, change) == expected
-    assert repr(section) == before
-
-
 def test_a_walk_adds_up():
     sections = walk(
         {"network": "baseline", "batch_size": 128},
@@ -74,18 +52,6 @@ def test_a_walk_adds_up():
         },
         "no_flips": {"network": "baseline", "batch_size": 64, "augmentation": {"crop": 2}},
     }
-
-
-def test_differences():
-    one = Training.model_validate({"network": {"name": "swift", "width": 32}})
-    other = Training.model_validate(
-        {"network": {"name": "swift", "width": 64}, "averaging": {"name": "ema"}}
-    )
-    assert differences(one, one) == []
-    # A key with a section in one and with nothing in the other is not the same either.
-    assert differences(one, other) == [
-        *("network.width", "averaging", "averaging.name", "averaging.every", "averaging.decay")
-    ]
 
 
 # The ladder of this project

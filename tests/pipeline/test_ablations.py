@@ -115,7 +115,7 @@ def test_results(project):
     }
     # Seeds make a difference.
     assert found["smoothing-1"]["val_loss"] != found["smoothing-2"]["val_loss"]
-    assert not list((project.root / ".fifteen").glob("ablation-*[!k]"))  # nothing but locks
+    assert not list((project.root / ".fifteen").glob("ablations-*[!k]"))  # nothing but locks
 
 
 def test_runs(project):

@@ -1,6 +1,7 @@
 import copy
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -199,6 +200,21 @@ def importances():
 
 
 @pytest.fixture
+def diversity():
+    """The fields of `fifteen.evaluation.diversity.Diversity` for three members, five classes."""
+    matrix = np.array([[0, 0.3, 0.4], [0.3, 0, 0.2], [0.4, 0.2, 0]])
+    return {
+        "disagreement": matrix,
+        "error_correlation": 1 - matrix,
+        "accuracy_of_last": np.array([0.45, 0.47, 0.46]),
+        "class_accuracy": np.array([0.1, 0.3, 0.5, 0.7, 0.9]),
+        "class_gain": np.array([-0.01, 0.0, 0.02, 0.05, 0.03]),
+        "gain_of_worst": -0.005,
+        "gain_of_best": 0.04,
+    }
+
+
+@pytest.fixture
 def reports(tmp_path, metrics):
     """What the page reads, as `prepare`, `evaluate` and `report` write it."""
 
@@ -206,7 +222,10 @@ def reports(tmp_path, metrics):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (4, 3)).save(path)
 
-    for name in ("accuracy", "differences", "learning_rates"):
+    for name in (
+        *("accuracy", "differences", "learning_rates"),
+        *("members_snapshot", "gains_snapshot"),
+    ):
         png(tmp_path / "figures" / f"{name}.png")
     for name in metrics["models"]:
         folder = tmp_path / "models" / name

@@ -48,10 +48,23 @@ class Page(HTMLParser):
         return " ".join("".join(self.text).split())
 
 
-def render(metrics, reports, searches=None, charts=None):
+def render(metrics, reports, searches=None, charts=None, diversities=None):
     folders = (reports / "models", reports / "figures", reports / "data")
-    html = render_page(metrics, searches or {}, charts or CHARTS, *folders)
+    html = render_page(metrics, searches or {}, charts or CHARTS, diversities or {}, *folders)
     return html, Page(html)
+
+
+def test_members_of_an_ensemble(metrics, reports, diversity):
+    _, page = render(metrics, reports, diversities={"snapshot": diversity})
+    for text in (
+        "How different are the members of an ensemble?",
+        "Snapshots of snapshot",
+        "different answers for 30.00 % of the test images",
+    ):
+        assert text in page.words
+    alts = " ".join(image["alt"] for image in page.images)
+    assert "how different each two of the snapshots of snapshot are" in alts
+    assert "gain of each class" in alts
 
 
 def test_everything_is_there(metrics, reports):

@@ -48,11 +48,12 @@ def drawn(metrics):
 
 
 @pytest.fixture(params=WIDTHS.values(), ids=WIDTHS.keys())
-def page(request, browser, metrics, reports):
+def page(request, browser, metrics, reports, diversity):
     """The browser with the page open, its charts drawn."""
     folders = (reports / "models", reports / "figures", reports / "data")
     path = reports / "report.html"
-    path.write_text(render_page(metrics, {}, drawn(metrics), *folders), encoding="utf-8")
+    html = render_page(metrics, {}, drawn(metrics), {"snapshot": diversity}, *folders)
+    path.write_text(html, encoding="utf-8")
     size = {"width": request.param, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", size

@@ -98,6 +98,24 @@ def test_ensemble_verdicts(metrics):
     ]
 
 
+def test_averaged_weights_are_compared_with_their_variant(metrics):
+    metrics["models"]["snapshot_sum"]["method"] = "average"
+    beside, baseline = tables.ensemble_verdicts(metrics)
+    assert beside.startswith("snapshot_sum is better than snapshot itself by 1.50 pp")
+    assert baseline.startswith("snapshot_sum is better than the baseline by 9.88 pp")
+
+
+def test_diversity_sentences(diversity):
+    assert tables.diversity_sentences(diversity) == [
+        "Two members have different answers for 30.00 % of the test images (20.00 to 40.00 %), and "
+        "where one errs the other often does too: their errors correlate by 0.70.",
+        "The last member alone is right for 45.00 % of the images, all 3 together for 46.00 %, and "
+        "the last 2 together, the most, for 47.00 %.",
+        "The classes that the members know worst gain −0.50 pp over a member, less than the "
+        "+4.00 pp of those they know best.",
+    ]
+
+
 def test_no_ensembles_no_verdicts(metrics):
     del metrics["models"]["snapshot_sum"]
     assert tables.ensemble_verdicts(metrics) == []

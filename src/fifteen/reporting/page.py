@@ -44,6 +44,7 @@ def render_page(
     metrics: tables.Metrics,
     searches: Mapping[str, Searched],
     specs: Mapping[str, charts.Spec],
+    diversities: Mapping[str, Mapping[str, Any]],
     models_dir: Path,
     figures_dir: Path,
     data_dir: Path,
@@ -54,12 +55,14 @@ def render_page(
         metrics: the content of `reports/metrics.json`.
         searches: the hyperparameter searches by variant; may be empty.
         specs: of the charts: `curves`, `per_class`, `confusion` and `calibration`.
+        diversities: the fields of `Diversity` for the snapshots of each variant that are combined.
         models_dir: `reports/models`, with a folder per model: `per_class.csv`, `confusion.png`,
             `confused_pairs.png` and `mistakes.png`.
         figures_dir: `reports/figures`: `accuracy.png`, `learning_rates.png` and, where something is
             compared with the baseline, `differences.png`; for each search
             `search_<variant>_parallel.png`, `search_<variant>_curves.png` and, where there are
-            importances, `search_<variant>_importance.png`.
+            importances, `search_<variant>_importance.png`; `members_<variant>.png` and
+            `gains_<variant>.png` for each of the diversities.
         data_dir: `reports/data`: `summary.json`, `contact_sheet.png` and `copies.png`.
 
     Raises:
@@ -81,6 +84,9 @@ def render_page(
         searches=[
             _search_section(variant, searched, figures_dir, metrics["validation_images"])
             for variant, searched in searches.items()
+        ],
+        ensembles=[
+            _ensemble_section(variant, found, figures_dir) for variant, found in diversities.items()
         ],
         models=[
             _model_section(name, model, models_dir / name)
@@ -214,6 +220,21 @@ def _model_section(name: str, model: dict[str, Any], folder: Path) -> dict[str, 
         ),
         "mistakes": _picture(
             folder / "mistakes.png", f"Test images that {name} gets wrong with most confidence"
+        ),
+    }
+
+
+def _ensemble_section(variant: str, diversity: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    return {
+        "variant": variant,
+        "sentences": tables.diversity_sentences(diversity),
+        "members": _picture(
+            folder / f"members_{variant}.png",
+            f"Matrices: how different each two of the snapshots of {variant} are",
+        ),
+        "gains": _picture(
+            folder / f"gains_{variant}.png",
+            f"Charts: accuracy of the last snapshots of {variant} together; gain of each class",
         ),
     }
 

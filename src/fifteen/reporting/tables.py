@@ -6,12 +6,15 @@ from typing import Any
 from fifteen.reporting.comparisons import Comparison, compared
 from fifteen.reporting.original import original_accuracies
 
+import numpy as np
+
 Metrics = Mapping[str, Any]
 Row = list[str]
 
 BASELINE = "baseline"
 NONE = "–"
-CHOICES = {"monitor", "patience", "snapshots"}  # decide which epochs are kept, not what is learned
+# What decides which weights are kept, not what is learned.
+CHOICES = {"monitor", "patience", "snapshots", "snapshot_weights"}
 
 
 def results_rows(metrics: Metrics) -> tuple[Row, list[Row]]:
@@ -172,14 +175,41 @@ def ensemble_verdicts(metrics: Metrics) -> list[str]:
     for name, model in metrics["models"].items():
         if model["kind"] != "ensemble":
             continue
-        for reference, words in (
-            (f"{model['variant']}:last_snapshot", "its last snapshot"),
-            (f"{model['variant']}:best_snapshot", "its best snapshot"),
-            (BASELINE, "the baseline"),
-        ):
+        references = {
+            f"{model['variant']}:last_snapshot": "its last snapshot",
+            f"{model['variant']}:best_snapshot": "its best snapshot",
+            BASELINE: "the baseline",
+        }
+        if model["method"] == "average":  # one network, in which no snapshot answers any more
+            references = {model["variant"]: f"{model['variant']} itself", BASELINE: "the baseline"}
+        for reference, words in references.items():
             comparison = compared(metrics["comparisons"], name, reference)
             sentences.append(f"{name} is {verdict_phrase(comparison, words)}.")
     return sentences
+
+
+def diversity_sentences(diversity: Mapping[str, Any]) -> list[str]:
+    """What the figures of an ensemble's members show, in words.
+
+    Args:
+        diversity: the fields of `fifteen.evaluation.diversity.Diversity`.
+    """
+    others = np.triu_indices(len(diversity["disagreement"]), 1)  # each two members once
+    apart, alike = diversity["disagreement"][others], diversity["error_correlation"][others]
+    last = diversity["accuracy_of_last"]
+    most = int(np.argmax(last)) + 1
+    worst, best = diversity["gain_of_worst"], diversity["gain_of_best"]
+    where = "less than" if worst < best else "at least as much as"
+    return [
+        f"Two members have different answers for {percent(apart.mean())} % of the test images "
+        f"({percent(apart.min())} to {percent(apart.max())} %), and where one errs the other often "
+        f"does too: their errors correlate by {alike.mean():.2f}.",
+        f"The last member alone is right for {percent(last[0])} % of the images, all {len(last)} "
+        f"together for {percent(last[-1])} %, and the last {most} together, the most, for "
+        f"{percent(last[most - 1])} %.",
+        f"The classes that the members know worst gain {signed_points(worst)} pp over a member, "
+        f"{where} the {signed_points(best)} pp of those they know best.",
+    ]
 
 
 def what_worked(metrics: Metrics) -> tuple[list[str], list[str]]:

@@ -1,0 +1,163 @@
+"""Stage `measure`: train one design with one seed, and judge every rule on the validation images.
+
+Usage: python ensembles/measure.py DESIGN SEED
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from designs import result_file, training_file  # isort: skip
+
+from fifteen.data.arrays import read_part
+from fifteen.ensembles.distance import weight_distances
+from fifteen.ensembles.model import average_weights
+from fifteen.ensembles.rules import RULES, weighted_rule
+from fifteen.ensembles.weights import FITS
+from fifteen.errors import UserError, run_stage
+from fifteen.evaluation.calibration import fit_temperature, with_temperature
+from fifteen.evaluation.diversity import diversity
+from fifteen.evaluation.metrics import negative_log_likelihood
+from fifteen.evaluation.test_time_augmentation import predict_views
+from fifteen.files import read_json, write_json
+from fifteen.measuring import DATA, Trained, commit, trained
+from fifteen.reporting.ensembles import packed
+from fifteen.training.checkpoint import load_variables
+from fifteen.training.fit import best_file, snapshot_file
+from fifteen.training.history import best_epoch
+
+import keras
+import numpy as np
+
+FOLDS = 5
+STATISTICS_IMAGES = 10_000  # for the batch normalisation of averaged weights
+
+
+def arguments() -> tuple[str, int]:
+    """DESIGN and SEED."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("design", help="its name in ensembles/params.yaml")
+    parser.add_argument("seed", type=int)
+    given = parser.parse_args()
+    return given.design, given.seed
+
+
+def networks_of(found: Trained, snapshots: bool) -> Iterator[keras.Model]:
+    """The network of the best epoch, and behind it where asked for those of the snapshots."""
+    best = best_epoch(found.history, found.config.monitor)
+    files = [best_file(best)]
+    if snapshots:
+        files += [snapshot_file(n + 1) for n in range(found.config.snapshot_count)]
+    for file in files:
+        network = keras.models.clone_model(found.network)
+        load_variables(found.work / file, network.weights)
+        yield network
+
+
+def predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Its probabilities, (N, C)."""
+    return network.predict(images, batch_size=500, verbose=0)
+
+
+def cross_validated(
+    fit: Callable[[np.ndarray, np.ndarray], np.ndarray], members: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+    """Sums of probabilities whose weights were each fitted on the four other fifths of the images.
+
+    Args:
+        fit: from (N, M, C) probabilities and (N,) labels to M weights.
+        members: (N, M, C).
+        labels: (N,).
+    """
+    fold = np.random.default_rng(0).permutation(len(labels)) % FOLDS
+    found = np.empty(members[:, 0].shape)
+    for held_out in range(FOLDS):
+        inside, outside = fold != held_out, fold == held_out
+        found[outside] = weighted_rule(members[outside], fit(members[inside], labels[inside]))
+    return found
+
+
+def combinations(members: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """What each rule that needs predictions alone makes of the members, (N, C)."""
+    found = {name: np.asarray(rule(members)) for name, rule in RULES.items()}
+    return found | {name: cross_validated(fit, members, labels) for name, fit in FITS.items()}
+
+
+def scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Accuracy, the likelihood at the best temperature, and which images are right."""
+    right = probabilities.argmax(axis=-1) == labels
+    sharpened = with_temperature(probabilities, fit_temperature(probabilities, labels))
+    return {
+        "accuracy": float(right.mean()),
+        "nll": negative_log_likelihood(sharpened, labels),
+        "right": packed(right),
+    }
+
+
+def main() -> None:
+    """Train the design named on the command line and write what its members come to."""
+    design, seed = arguments()
+    if not training_file(design).exists():
+        raise UserError(
+            f"no design is called {design!r} in ensembles/params.yaml, or it is new there and"
+            " `dvc repro ensembles/dvc.yaml:trainings` has not been run since"
+        )
+    plan = read_json(training_file(design))
+    models, section = plan["models"], plan["training"]
+    networks, singles, runs, seconds = [], [], [], 0.0
+    for number in range(models):
+        name = design if models == 1 else f"{design}-{number + 1}"
+        own_seed = seed if models == 1 else 1000 * seed + number
+        with trained("ensembles", name, section, own_seed, Path(__file__)) as found:
+            best, *snapshots = networks_of(found, snapshots=models == 1)
+            networks += snapshots or [best]
+            singles.append(best)
+            spent = sum(row.seconds for row in found.history)
+            highest = max(row.val_accuracy for row in found.history)
+            found.run.set_metrics({"train/seconds": spent, "val/best_accuracy": highest})
+            seconds += spent
+            runs.append(found.run.id)
+    images, labels = found.validation.images, found.validation.labels
+
+    views = [predict_views(lambda x, n=n: predict(n, x), images) for n in networks]
+    members = np.stack([predict(network, images) for network in networks], axis=1)
+    alone = [predict(network, images) for network in singles]
+    best = max(alone, key=lambda p: (p.argmax(axis=-1) == labels).mean())
+    rules = combinations(members, labels)
+    if models == 1:
+        averaged = average_weights(networks, read_part(DATA, "train").images[:STATISTICS_IMAGES])
+        rules["average"] = predict(averaged, images)
+    apart = diversity(members, rules["sum"], labels)
+    others = np.triu_indices(len(networks), 1)
+    result = {
+        "design": design,
+        "seed": seed,
+        "models": models,
+        "members": len(networks),
+        "member_accuracy": (members.argmax(axis=-1) == labels[:, None]).mean(axis=0).tolist(),
+        "single": scores(best, labels),
+        "rules": {name: scores(shares, labels) for name, shares in rules.items()},
+        "sum_of_views": scores(np.mean(views, axis=0), labels),
+        "accuracy_of_last": apart.accuracy_of_last.tolist(),
+        "disagreement": float(apart.disagreement[others].mean()),
+        "error_correlation": float(apart.error_correlation[others].mean()),
+        "weight_distance": float(weight_distances(networks)[others].mean()),
+        "seconds": seconds,
+        "training": found.config.model_dump(),
+        "source": found.source,
+        "hardware": asdict(found.machine),
+        **commit(),
+        "run_ids": runs,
+    }
+    write_json(result_file(design, seed), result)
+    together, alone = result["rules"]["sum"]["accuracy"], result["single"]["accuracy"]
+    print(
+        f"{design}, seed {seed}: {len(networks)} members are right for {together:.2%} of the"
+        f" validation images together, the best single model for {alone:.2%}"
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)
