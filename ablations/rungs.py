@@ -10,11 +10,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from fifteen.config import Name, Params, Strict, Training
 from fifteen.errors import UserError
-from fifteen.sections import Section, changed, differences, with_epochs
+from fifteen.sections import Section, changed, checked, differences, read_plan, with_epochs
 
-from pydantic import Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import Field
 
 FOLDER = Path("ablations")
 FILE = FOLDER / "params.yaml"
@@ -88,14 +86,7 @@ def read_ablations(path: Path = FILE) -> Ablations:
     Raises:
         UserError: it is missing, is not YAML, or something in it is impossible.
     """
-    try:
-        found = Ablations.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; run from the repository's root") from None
-    except YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from None
-    except ValidationError as error:
-        raise UserError(_problems(f"{path}", error)) from None
+    found = read_plan(path, Ablations)
     twice = set(found.ladder) & set(found.leave_one_out)
     if twice:
         raise UserError(f"{path}: {sorted(twice)} are in `ladder` and in `leave_one_out`")
@@ -167,18 +158,7 @@ def training_file(rung: str) -> Path:
 
 
 def _checked(where: str, section: Section, budget: int) -> Training:
-    try:
-        training = Training.model_validate(section)
-    except ValidationError as error:
-        raise UserError(_problems(f"{FILE}, {where}", error)) from None
+    training = checked(f"{FILE}, {where}", section)
     if training.epochs and training.epochs > budget:
         raise UserError(f"{FILE}: {where} has {training.epochs} epochs, over the budget {budget}")
     return training
-
-
-def _problems(where: str, error: ValidationError) -> str:
-    lines = [
-        f"  {'.'.join(map(str, details['loc']))} = {details['input']!r}: {details['msg']}"
-        for details in error.errors()
-    ]
-    return "\n".join([f"{where}:", *lines])

@@ -9,11 +9,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from fifteen.config import Name, Params, Strict, Training
 from fifteen.errors import UserError
-from fifteen.sections import Section, changed, with_epochs
+from fifteen.sections import Section, changed, checked, with_epochs
 
-from pydantic import Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import Field
 
 FOLDER = Path("ensembles")
 FILE = FOLDER / "params.yaml"
@@ -56,22 +54,6 @@ class Design:
     models: int
 
 
-def read_plan(path: Path = FILE) -> Plan:
-    """Read and check ensembles/params.yaml.
-
-    Raises:
-        UserError: it is missing, is not YAML, or something in it is impossible.
-    """
-    try:
-        return Plan.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; run from the repository's root") from None
-    except YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from None
-    except ValidationError as error:
-        raise UserError(_problems(f"{path}", error)) from None
-
-
 def all_designs(plan: Plan, params: Params) -> list[Design]:
     """The designs in their order.
 
@@ -88,10 +70,7 @@ def all_designs(plan: Plan, params: Params) -> list[Design]:
                 f"{', '.join(trainings)}"
             )
         base = trainings[sketch.variant].model_dump(exclude_unset=True)
-        try:
-            said = Training.model_validate(changed(base, sketch.change))
-        except ValidationError as error:
-            raise UserError(_problems(where, error)) from None
+        said = checked(where, changed(base, sketch.change))
         training = with_epochs(said, params.budget.epochs)
         if training.epochs * sketch.models > params.budget.epochs:
             raise UserError(
@@ -114,11 +93,3 @@ def result_file(design: str, seed: int) -> Path:
 def training_file(design: str) -> Path:
     """Where the training of a design is, and how many times it is done."""
     return FOLDER / "trainings" / f"{design}.json"
-
-
-def _problems(where: str, error: ValidationError) -> str:
-    lines = [
-        f"  {'.'.join(map(str, details['loc']))} = {details['input']!r}: {details['msg']}"
-        for details in error.errors()
-    ]
-    return "\n".join([f"{where}:", *lines])

@@ -8,7 +8,7 @@ Usage: python ensembles/summarize.py
 from pathlib import Path
 from typing import Any
 
-from designs import Design, all_designs, read_plan, result_file  # isort: skip
+from designs import FILE, Design, Plan, all_designs, result_file  # isort: skip
 
 from fifteen.config import Training, load_params
 from fifteen.errors import UserError, run_stage
@@ -20,7 +20,7 @@ from fifteen.reporting.ensembles import (
     ensembles_markdown,
 )
 from fifteen.reporting.style import save_png
-from fifteen.sections import differences
+from fifteen.sections import differences, read_plan
 
 REPORTS = Path("reports/ensembles")
 
@@ -48,7 +48,7 @@ def results_of(design: Design, seeds: list[int]) -> dict[int, dict[str, Any]]:
 
 def main() -> None:
     """Write the table, twice, and the figure."""
-    plan = read_plan()
+    plan = read_plan(FILE, Plan)
     designs = all_designs(plan, load_params())
     results = {design.name: results_of(design, plan.seeds) for design in designs}
     controls = {}

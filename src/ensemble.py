@@ -3,6 +3,7 @@
 Usage: python src/ensemble.py NAME
 """
 
+import shutil
 from pathlib import Path
 
 from fifteen import hardware, tracking
@@ -16,13 +17,35 @@ from fifteen.ensembles.weights import FITS
 from fifteen.errors import UserError, run_stage
 from fifteen.evaluation.calibration import fit_temperature
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix
-from fifteen.files import new_folder, read_json, write_json
+from fifteen.files import md5, new_folder, read_json, write_json
+from fifteen.training.work import resume_key, work_folder
 
 import keras
 import numpy as np
+from filelock import FileLock
 
 DATA, MODELS = Path("data/trainval"), Path("models")
 STATISTICS_IMAGES = 10_000  # for the batch normalisation of averaged weights
+
+
+def combine(
+    networks: list[keras.Model], method: str, members: np.ndarray, labels: np.ndarray
+) -> tuple[keras.Model, dict[str, list[float]]]:
+    """The ensemble, and where the rule weighs its members their `weights`.
+
+    Args:
+        networks: the members.
+        method: the rule.
+        members: their probabilities for the validation images, (N, M, C).
+        labels: of these images.
+    """
+    if method == "average":
+        images = read_part(DATA, "train").images[:STATISTICS_IMAGES]
+        return average_weights(networks, images), {}
+    if method in FITS:
+        weights = FITS[method](members, labels).tolist()
+        return build_ensemble(networks, method, weights), {"weights": weights}
+    return build_ensemble(networks, method), {}
 
 
 def main() -> None:
@@ -43,19 +66,21 @@ def main() -> None:
     networks = [keras.models.load_model(path) for path in snapshots]
     found = [predict(network, validation.images)["probabilities"] for network in networks]
     members = np.stack(found, axis=1)
-    weights = None
-    if config.method in FITS:
-        weights = FITS[config.method](members, validation.labels).tolist()
-    if config.method == "average":
-        ensemble = average_weights(networks, read_part(DATA, "train").images[:STATISTICS_IMAGES])
-    else:
-        ensemble = build_ensemble(networks, config.method, weights)
+    ensemble, weights = combine(networks, config.method, members, validation.labels)
     combined = predict(ensemble, validation.images)["probabilities"]
     predicted = combined.argmax(axis=-1)
     right = members.argmax(axis=-1) == validation.labels[:, None]
-    trained = read_json(variant / "result.json")
+    trained, checksums = read_json(variant / "result.json"), read_json(DATA / "checksums.json")
+    decides = {
+        "ensemble": config.model_dump(),
+        "members": [md5(path) for path in snapshots],
+        "data": checksums,
+        "script": md5(Path(__file__)),
+    }
+    work = work_folder(name, decides)  # holds the name of the run alone
     with (
-        tracking.new_run(classes.source, name, f"ensemble@{name}") as run,
+        FileLock(work.with_suffix(".lock")),
+        tracking.resumable_run(classes.source, name, f"ensemble@{name}", resume_key(work)) as run,
         new_folder(MODELS / name) as folder,
     ):
         result = {
@@ -64,7 +89,7 @@ def main() -> None:
             "method": config.method,
             "variant": config.variant,
             "members": len(snapshots),
-            **({"weights": weights} if weights else {}),
+            **weights,
             "weight_distances": weight_distances(networks).tolist(),
             **{key: trained[key] for key in ("network", "epochs", "images_seen")},
             "parameters": ensemble.count_params(),
@@ -82,8 +107,8 @@ def main() -> None:
             | {"members": len(snapshots), "network": {"name": trained["network"]}}
             | {"epochs": trained["epochs"], "precision": trained["hardware"]["precision"]}
         )
-        run.log_data(classes.source, read_json(DATA / "checksums.json"))
-        run.log_metrics(
+        run.log_data(classes.source, checksums)
+        run.set_metrics(
             {
                 "val/best_accuracy": result["validation"]["accuracy"],
                 "val/tie_rate": tie_rate(members),
@@ -97,6 +122,7 @@ def main() -> None:
         run.log_image(confusion_image(matrix), "confusion_matrix_validation")
         run.log_file(folder / "result.json")
         run.log_model(ensemble, IMAGE_SHAPE, classes.names, result["temperature"])
+    shutil.rmtree(work)
     print(f"{name}: validation accuracy {result['validation']['accuracy']:.2%}")
 
 

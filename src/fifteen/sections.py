@@ -1,11 +1,46 @@
 """Training sections of params.yaml, changed in parts, for ablations/ and ensembles/."""
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from fifteen.config import Epochs, Training
+from fifteen.config import Epochs, Strict, Training
+from fifteen.errors import UserError
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 Section = dict[str, Any]
+Plan = TypeVar("Plan", bound=Strict)
+
+
+def read_plan(path: Path, kind: type[Plan]) -> Plan:
+    """Read and check the params.yaml of a pipeline of its own.
+
+    Raises:
+        UserError: it is missing, is not YAML, or something in it is impossible.
+    """
+    try:
+        return kind.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run from the repository's root") from None
+    except YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from None
+    except ValidationError as error:
+        raise UserError(_problems(f"{path}", error)) from None
+
+
+def checked(where: str, section: Mapping[str, Any]) -> Training:
+    """The training that a section stands for.
+
+    Raises:
+        UserError: it is no possible one; the message begins with `where`.
+    """
+    try:
+        return Training.model_validate(section)
+    except ValidationError as error:
+        raise UserError(_problems(where, error)) from None
 
 
 def changed(section: Mapping[str, Any], change: Mapping[str, Any]) -> Section:
@@ -45,3 +80,11 @@ def differences(a: Training, b: Training) -> list[str]:
 def with_epochs(training: Training, budget: Epochs) -> Training:
     """`training` with its number of epochs filled in."""
     return training.model_copy(update={"epochs": training.epochs or budget})
+
+
+def _problems(where: str, error: ValidationError) -> str:
+    lines = [
+        f"  {'.'.join(map(str, details['loc']))} = {details['input']!r}: {details['msg']}"
+        for details in error.errors()
+    ]
+    return "\n".join([f"{where}:", *lines])

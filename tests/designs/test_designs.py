@@ -2,11 +2,11 @@ from pathlib import Path
 
 from fifteen.config import load_params
 from fifteen.errors import UserError
+from fifteen.sections import read_plan
 
 import designs
 import pytest
-from designs import Plan, all_designs, read_plan
-from ruamel.yaml import YAML
+from designs import Plan, all_designs
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +25,7 @@ def sketch(**values):
 
 
 def test_the_designs_of_this_project(params):
-    found = all_designs(read_plan(ROOT / designs.FILE), params)
+    found = all_designs(read_plan(ROOT / designs.FILE, Plan), params)
     assert len({design.name for design in found}) == len(found)
     for design in found:
         assert design.models * design.training.epochs <= 15
@@ -71,13 +71,8 @@ def test_impossible_designs(params, values, message):
     assert "ensembles/params.yaml, designs.mine" in str(caught.value)
 
 
-def test_mistakes_in_the_file(tmp_path):
+def test_a_design_needs_a_variant(tmp_path):
     path = tmp_path / "params.yaml"
-    with pytest.raises(UserError, match="missing; run from the repository's root"):
-        read_plan(path)
-    path.write_text("designs: [")
-    with pytest.raises(UserError, match="is not valid YAML"):
-        read_plan(path)
-    YAML().dump({"seeds": [], "designs": {"a": {"what": "x", "change": {}}}}, path)
-    with pytest.raises(UserError, match=r"(?s)seeds = \[\].*designs.a.variant"):
-        read_plan(path)
+    path.write_text("{seeds: [], designs: {a: {what: x, change: {}}}}")
+    with pytest.raises(UserError, match=r"(?s)seeds = \[\].*designs\.a\.variant"):
+        read_plan(path, Plan)
