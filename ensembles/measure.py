@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from designs import result_file, training_file  # isort: skip
+from fifteen.measuring import DATA, Trained, commit, trained  # isort: skip  # TensorFlow, quietly
 
 from fifteen.data.arrays import read_part
 from fifteen.ensembles.distance import weight_distances
@@ -22,7 +23,6 @@ from fifteen.evaluation.diversity import diversity
 from fifteen.evaluation.metrics import negative_log_likelihood
 from fifteen.evaluation.test_time_augmentation import predict_views
 from fifteen.files import read_json, write_json
-from fifteen.measuring import DATA, Trained, commit, trained
 from fifteen.reporting.ensembles import packed
 from fifteen.training.checkpoint import load_variables
 from fifteen.training.fit import best_file, snapshot_file

@@ -13,7 +13,7 @@ from fifteen.config import Training, load_params
 from fifteen.data.arrays import Part, read_classes, read_part
 from fifteen.data.pipeline import steps_per_epoch
 from fifteen.files import md5, read_json
-from fifteen.hardware import Machine
+from fifteen.hardware import HardwareInUse
 from fifteen.networks.registry import build_network
 from fifteen.sections import with_epochs
 from fifteen.training.fit import train
@@ -49,7 +49,7 @@ class Trained:
     validation: Part
     run: tracking.TrackedRun
     source: str
-    machine: Machine
+    machine: HardwareInUse
 
 
 @contextmanager
