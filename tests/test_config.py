@@ -644,7 +644,10 @@ def test_unknown_names_are_user_errors():
         ),
         ({"data__source": "mnist"}, ["source = 'mnist'", "'cifar100', 'cifar10' or 'digits'"]),
         ({"hardware__precision": "fp16"}, ["precision = 'fp16'", "'auto', 'float32'"]),
-        ({"ensembles__snapshot_sum__method": "mean"}, ["method = 'mean'", "'sum' or 'vote'"]),
+        (
+            {"ensembles__snapshot_sum__method": "mean"},
+            ["method = 'mean'", "'sum', 'logits', 'vote'"],
+        ),
         # the tag of a schedule
         (
             {"baseline__schedule__name": "cubic"},

@@ -39,7 +39,7 @@ def fresh(clone):
     for path in Path(sys.prefix).iterdir():
         if path.name != ".ready":
             (venv / path.name).symlink_to(path)
-    (venv / ".ready").touch()
+    (venv / ".ready").write_text(f"{project.root}\n")
     # Should make want to install, it cannot.
     return dataclasses.replace(project, environment=project.environment | {"PYTHON": "false"})
 
