@@ -20,7 +20,7 @@ def matrices_figure(matrices: Mapping[str, np.ndarray]) -> Figure:
     Args:
         matrices: (M, M) each, by what they show.
     """
-    figure = new_figure(3.1 * len(matrices), 3.3)
+    figure = new_figure(3.0 * len(matrices), 3.6)
     for axes, (title, matrix) in zip(
         figure.subplots(1, len(matrices), squeeze=False)[0], matrices.items(), strict=True
     ):
