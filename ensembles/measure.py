@@ -14,9 +14,9 @@ from fifteen.measuring import DATA, Trained, commit, trained  # isort: skip  # T
 
 from fifteen.data.arrays import read_part
 from fifteen.ensembles.distance import weight_distances
-from fifteen.ensembles.model import average_weights
+from fifteen.ensembles.model import average_weights, predict
 from fifteen.ensembles.rules import RULES, weighted_rule
-from fifteen.ensembles.weights import FITS
+from fifteen.ensembles.weights import FITS, FOLDS
 from fifteen.errors import UserError, run_stage
 from fifteen.evaluation.calibration import fit_temperature, with_temperature
 from fifteen.evaluation.diversity import diversity
@@ -31,7 +31,6 @@ from fifteen.training.history import best_epoch
 import keras
 import numpy as np
 
-FOLDS = 5
 STATISTICS_IMAGES = 10_000  # for the batch normalisation of averaged weights
 
 
@@ -54,11 +53,6 @@ def networks_of(found: Trained, snapshots: bool) -> Iterator[keras.Model]:
         network = keras.models.clone_model(found.network)
         load_variables(found.work / file, network.weights)
         yield network
-
-
-def predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Its probabilities, (N, C)."""
-    return network.predict(images, batch_size=500, verbose=0)
 
 
 def cross_validated(
@@ -121,14 +115,14 @@ def main() -> None:
             runs.append(found.run.id)
     images, labels = found.validation.images, found.validation.labels
 
-    views = [predict_views(lambda x, n=n: predict(n, x), images) for n in networks]
-    members = np.stack([predict(network, images) for network in networks], axis=1)
-    alone = [predict(network, images) for network in singles]
+    views = [predict_views(lambda x, n=n: predict(n, x)["probabilities"], images) for n in networks]
+    members = np.stack([predict(network, images)["probabilities"] for network in networks], axis=1)
+    alone = [predict(network, images)["probabilities"] for network in singles]
     best = max(alone, key=lambda p: (p.argmax(axis=-1) == labels).mean())
     rules = combinations(members, labels)
     if models == 1:
         averaged = average_weights(networks, read_part(DATA, "train").images[:STATISTICS_IMAGES])
-        rules["average"] = predict(averaged, images)
+        rules["average"] = predict(averaged, images)["probabilities"]
     apart = diversity(members, rules["sum"], labels)
     others = np.triu_indices(len(networks), 1)
     result = {
