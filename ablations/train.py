@@ -3,27 +3,18 @@
 Usage: python ablations/train.py RUNG SEED
 """
 
-import argparse
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rungs import result_file, training_file  # isort: skip
 
+from fifteen.command import name_and_seed
 from fifteen.config import Training
 from fifteen.errors import UserError, run_stage
 from fifteen.files import read_json, write_json
-from fifteen.measuring import commit, trained
+from fifteen.measuring import commit, trained_beside
 from fifteen.training.history import History, best_epoch
-
-
-def arguments() -> tuple[str, int]:
-    """RUNG and SEED."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rung", help="its name in ablations/params.yaml")
-    parser.add_argument("seed", type=int)
-    given = parser.parse_args()
-    return given.rung, given.seed
 
 
 def measured(history: History, config: Training) -> dict[str, Any]:
@@ -43,14 +34,14 @@ def measured(history: History, config: Training) -> dict[str, Any]:
 
 def main() -> None:
     """Train the rung named on the command line and write what it came to."""
-    rung, seed = arguments()
+    rung, seed = name_and_seed(__doc__, "its name in ablations/params.yaml")
     if not training_file(rung).exists():
         raise UserError(
             f"no rung is called {rung!r} in ablations/params.yaml, or it is new there and"
             " `dvc repro ablations/dvc.yaml:trainings` has not been run since"
         )
     section = read_json(training_file(rung))
-    with trained("ablations", rung, section, seed, Path(__file__)) as found:
+    with trained_beside("ablations", rung, section, seed, Path(__file__)) as found:
         result = {
             "rung": rung,
             "seed": seed,

@@ -3,26 +3,26 @@
 Usage: python ensembles/measure.py DESIGN SEED
 """
 
-import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from designs import result_file, training_file  # isort: skip
-from fifteen.measuring import DATA, Trained, commit, trained  # isort: skip  # TensorFlow, quietly
+from fifteen.tracked_training import Trained  # isort: skip  # TensorFlow, quietly
 
-from fifteen.data.arrays import read_part
+from fifteen.command import name_and_seed
 from fifteen.ensembles.distance import weight_distances
 from fifteen.ensembles.model import average_weights, predict
-from fifteen.ensembles.rules import RULES, weighted_rule
-from fifteen.ensembles.weights import FITS, FOLDS
+from fifteen.ensembles.rules import RULES
+from fifteen.ensembles.weights import FITS, cross_validated
 from fifteen.errors import UserError, run_stage
 from fifteen.evaluation.calibration import fit_temperature, with_temperature
 from fifteen.evaluation.diversity import diversity
 from fifteen.evaluation.metrics import negative_log_likelihood
 from fifteen.evaluation.test_time_augmentation import predict_views
 from fifteen.files import read_json, write_json
+from fifteen.measuring import commit, trained_beside
 from fifteen.reporting.ensembles import packed
 from fifteen.training.checkpoint import load_variables
 from fifteen.training.fit import best_file, snapshot_file
@@ -30,17 +30,6 @@ from fifteen.training.history import best_epoch
 
 import keras
 import numpy as np
-
-STATISTICS_IMAGES = 10_000  # for the batch normalisation of averaged weights
-
-
-def arguments() -> tuple[str, int]:
-    """DESIGN and SEED."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("design", help="its name in ensembles/params.yaml")
-    parser.add_argument("seed", type=int)
-    given = parser.parse_args()
-    return given.design, given.seed
 
 
 def networks_of(found: Trained, snapshots: bool) -> Iterator[keras.Model]:
@@ -53,24 +42,6 @@ def networks_of(found: Trained, snapshots: bool) -> Iterator[keras.Model]:
         network = keras.models.clone_model(found.network)
         load_variables(found.work / file, network.weights)
         yield network
-
-
-def cross_validated(
-    fit: Callable[[np.ndarray, np.ndarray], np.ndarray], members: np.ndarray, labels: np.ndarray
-) -> np.ndarray:
-    """Sums of probabilities whose weights were each fitted on the four other fifths of the images.
-
-    Args:
-        fit: from (N, M, C) probabilities and (N,) labels to M weights.
-        members: (N, M, C).
-        labels: (N,).
-    """
-    fold = np.random.default_rng(0).permutation(len(labels)) % FOLDS
-    found = np.empty(members[:, 0].shape)
-    for held_out in range(FOLDS):
-        inside, outside = fold != held_out, fold == held_out
-        found[outside] = weighted_rule(members[outside], fit(members[inside], labels[inside]))
-    return found
 
 
 def combinations(members: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
@@ -92,7 +63,7 @@ def scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 
 def main() -> None:
     """Train the design named on the command line and write what its members come to."""
-    design, seed = arguments()
+    design, seed = name_and_seed(__doc__, "its name in ensembles/params.yaml")
     if not training_file(design).exists():
         raise UserError(
             f"no design is called {design!r} in ensembles/params.yaml, or it is new there and"
@@ -104,7 +75,7 @@ def main() -> None:
     for number in range(models):
         name = design if models == 1 else f"{design}-{number + 1}"
         own_seed = seed if models == 1 else 1000 * seed + number
-        with trained("ensembles", name, section, own_seed, Path(__file__)) as found:
+        with trained_beside("ensembles", name, section, own_seed, Path(__file__)) as found:
             best, *snapshots = networks_of(found, snapshots=models == 1)
             networks += snapshots or [best]
             singles.append(best)
@@ -121,7 +92,7 @@ def main() -> None:
     best = max(alone, key=lambda p: (p.argmax(axis=-1) == labels).mean())
     rules = combinations(members, labels)
     if models == 1:
-        averaged = average_weights(networks, read_part(DATA, "train").images[:STATISTICS_IMAGES])
+        averaged = average_weights(networks, found.training.images)
         rules["average"] = predict(averaged, images)["probabilities"]
     apart = diversity(members, rules["sum"], labels)
     others = np.triu_indices(len(networks), 1)

@@ -25,7 +25,6 @@ import numpy as np
 from filelock import FileLock
 
 DATA, MODELS = Path("data/trainval"), Path("models")
-STATISTICS_IMAGES = 10_000  # for the batch normalisation of averaged weights
 
 
 def combine(
@@ -40,8 +39,7 @@ def combine(
         labels: of these images.
     """
     if method == "average":
-        images = read_part(DATA, "train").images[:STATISTICS_IMAGES]
-        return average_weights(networks, images), {}
+        return average_weights(networks, read_part(DATA, "train").images), {}
     if method in FITS:
         weights = FITS[method](members, labels).tolist()
         return build_ensemble(networks, method, weights), {"weights": weights}
@@ -115,9 +113,8 @@ def main() -> None:
                 "train/seconds": trained["train_seconds"],
             }
         )
-        run.log_series(
-            {"val/member_accuracy": list(enumerate(result["member_validation_accuracy"], start=1))}
-        )
+        accuracies = enumerate(result["member_validation_accuracy"], start=1)
+        run.set_series({"val/member_accuracy": list(accuracies)})
         matrix = confusion_matrix(validation.labels, predicted, len(classes.names))
         run.log_image(confusion_image(matrix), "confusion_matrix_validation")
         run.log_file(folder / "result.json")

@@ -160,7 +160,7 @@ def folder(path):
 
 # stages -> tuning -> {training, ensembles, evaluation, reporting} -> {networks, data} -> the rest
 LEVELS = {"networks": 1, "data": 1, "training": 2, "ensembles": 2, "evaluation": 2, "reporting": 2}
-LEVELS |= {"prediction": 2, "tuning": 3, "measuring": 3}  # the last two run trainings
+LEVELS |= {"prediction": 2, "tuning": 3, "tracked_training": 3, "measuring": 4}
 
 
 @pytest.mark.parametrize("path", sorted((SRC / "fifteen").rglob("*.py")), ids=lambda p: p.stem)

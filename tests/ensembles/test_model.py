@@ -125,6 +125,14 @@ def test_statistics_are_means_over_batches():
     np.testing.assert_allclose(variance, 0, atol=1e-5)
 
 
+def test_a_part_of_the_images_is_enough_for_statistics(monkeypatch):
+    monkeypatch.setattr("fifteen.ensembles.model.STATISTICS_IMAGES", 500)
+    images = np.zeros((1000, 32, 32, 3), np.uint8)
+    images[500:] = 100
+    *_, mean, _ = average_weights([normalized(1.0)], images).layers[0].get_weights()
+    np.testing.assert_array_equal(mean, 0)
+
+
 def test_averaging_without_batch_normalisation(members, images):
     network = average_weights(members, images)
     expected = np.mean([m.get_weights()[0] for m in members], axis=0)

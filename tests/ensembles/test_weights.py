@@ -1,4 +1,11 @@
-from fifteen.ensembles.weights import FITS, fit_weights, likeliest_weights, select_greedily
+from fifteen.ensembles.weights import (
+    FITS,
+    cross_validated,
+    fit_weights,
+    folds,
+    likeliest_weights,
+    select_greedily,
+)
 
 import numpy as np
 import pytest
@@ -45,6 +52,27 @@ def test_few_images_without_a_difference_leave_the_weights_nearly_equal():
 def test_too_few_images_for_the_folds():
     with pytest.raises(ValueError, match="4 images are too few for 5 folds"):
         fit_weights(*members_of(np.full((4, 2), 0.5)))
+
+
+def test_each_image_is_held_out_once():
+    held_out = np.stack(list(folds(12)))
+    np.testing.assert_array_equal(held_out.sum(axis=0), np.ones(12))
+    assert sorted(held_out.sum(axis=1)) == [2, 2, 2, 3, 3]
+
+
+def test_what_is_cross_validated_has_not_seen_its_own_images():
+    rng = np.random.default_rng(0)
+    members, labels = rng.dirichlet(np.ones(3), (20, 2)).astype(np.float32), np.arange(20)
+    fitted_on = []
+
+    def second_member(inside, labels):
+        fitted_on.append(labels)
+        return np.array([0.0, 1.0])
+
+    found = cross_validated(second_member, members, labels)
+    np.testing.assert_allclose(found, members[:, 1], rtol=1e-6)
+    assert all(len(labels) == 16 for labels in fitted_on)
+    assert all(sum(n in seen for seen in fitted_on) == 4 for n in labels)
 
 
 def test_greedy_selection_by_hand():

@@ -171,4 +171,6 @@ def test_what_worked_and_what_did_not(metrics):
 
 def test_the_setting_names_every_machine(metrics):
     metrics["models"]["snapshot"]["hardware"] = {"device": "a GPU", "precision": "float32"}
-    assert tables.setting(metrics).endswith("15; 2 cores of a CPU, float32; a GPU, float32.")
+    assert tables.setting(metrics).endswith(
+        "15; baseline, snapshot_sum on 2 cores of a CPU, float32; snapshot on a GPU, float32."
+    )

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 MEMBERS = "member_probabilities"
+STATISTICS_IMAGES = 10_000  # enough for batch normalisation
 
 
 def build_ensemble(
@@ -46,8 +47,8 @@ def build_ensemble(
 def average_weights(members: Sequence[keras.Model], images: np.ndarray) -> keras.Model:
     """One network with the mean of the weights of `members` (Izmailov et al. 2018, SWA, §3.2).
 
-    The statistics of its batch normalisation are those of `images`, of which a batch of 500 after
-    the other goes through it as in training.
+    The statistics of its batch normalisation are those of the first `STATISTICS_IMAGES` images, of
+    which a batch of 500 after the other goes through it as in training.
 
     Args:
         members: networks of the same architecture, from raw images to probabilities.
@@ -60,6 +61,7 @@ def average_weights(members: Sequence[keras.Model], images: np.ndarray) -> keras
         layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)
     ]
     usual = [layer.momentum for layer in normalizations]
+    images = images[:STATISTICS_IMAGES]
     batches = np.array_split(images, -(-len(images) // 500)) if normalizations else []
     for number, batch in enumerate(batches):
         for layer in normalizations:

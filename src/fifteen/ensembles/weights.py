@@ -1,5 +1,9 @@
 """What share each member of an ensemble has, by the validation images."""
 
+from collections.abc import Callable, Iterator
+
+from fifteen.ensembles.rules import weighted_rule
+
 import numpy as np
 
 FOLDS = 5
@@ -25,17 +29,44 @@ def fit_weights(members: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.nd
     Raises:
         ValueError: there are fewer images than folds.
     """
-    if len(labels) < FOLDS:
-        raise ValueError(f"{len(labels)} images are too few for {FOLDS} folds")
     right = _of_true_class(members, labels)
     equal = np.full(right.shape[1], 1 / right.shape[1])
-    fold = np.random.default_rng(seed).permutation(len(labels)) % FOLDS
     losses = np.zeros(len(SHARES_OF_FITTED))
-    for held_out in range(FOLDS):
-        fitted = likeliest_weights(right[fold != held_out])
+    for held_out in folds(len(labels), seed):
+        fitted = likeliest_weights(right[~held_out])
         for i, share in enumerate(SHARES_OF_FITTED):
-            losses[i] -= np.log(right[fold == held_out] @ _mixed(share, fitted, equal)).sum()
+            losses[i] -= np.log(right[held_out] @ _mixed(share, fitted, equal)).sum()
     return _mixed(SHARES_OF_FITTED[losses.argmin()], likeliest_weights(right), equal)
+
+
+def folds(images: int, seed: int = 0) -> Iterator[np.ndarray]:
+    """Which of the images each fold holds out, (images,) booleans; each image is in one fold.
+
+    Raises:
+        ValueError: there are fewer images than folds.
+    """
+    if images < FOLDS:
+        raise ValueError(f"{images} images are too few for {FOLDS} folds")
+    fold = np.random.default_rng(seed).permutation(images) % FOLDS
+    for number in range(FOLDS):
+        yield fold == number
+
+
+def cross_validated(
+    fit: Callable[[np.ndarray, np.ndarray], np.ndarray], members: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+    """Sums of probabilities, (N, C), with weights that were each fitted on the other folds.
+
+    Args:
+        fit: from (N, M, C) probabilities and (N,) labels to M weights.
+        members: (N, M, C).
+        labels: (N,).
+    """
+    found = np.empty(members[:, 0].shape)
+    for held_out in folds(len(labels)):
+        weights = fit(members[~held_out], labels[~held_out])
+        found[held_out] = weighted_rule(members[held_out], weights)
+    return found
 
 
 def likeliest_weights(right: np.ndarray) -> np.ndarray:

@@ -137,8 +137,14 @@ def results_text(metrics: Metrics) -> str:
 
 def setting(metrics: Metrics) -> str:
     """One line on what the numbers were measured on: data, split, budget and hardware."""
-    used = (model["hardware"] for model in metrics["models"].values())
-    hardware = dict.fromkeys(f"{one['device']}, {one['precision']}" for one in used)
+    machines: dict[str, list[str]] = {}
+    for name, model in metrics["models"].items():
+        used = model["hardware"]
+        machines.setdefault(f"{used['device']}, {used['precision']}", []).append(name)
+    hardware = [
+        f"{', '.join(names)} on {machine}" if len(machines) > 1 else machine
+        for machine, names in machines.items()
+    ]
     return (
         f"{metrics['source']}: {metrics['train_images']:,} training, "
         f"{metrics['validation_images']:,} validation and {metrics['test_images']:,} test images; "

@@ -1,0 +1,123 @@
+"""A training in its MLflow run, resumable: the heart of the stages that train."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from fifteen import hardware, tracking
+from fifteen.config import Training
+from fifteen.data.arrays import Part, read_classes, read_part
+from fifteen.data.pipeline import steps_per_epoch
+from fifteen.files import md5, read_json
+from fifteen.hardware import HardwareInUse
+from fifteen.networks.registry import build_network
+from fifteen.training.fit import train
+from fifteen.training.history import History
+from fifteen.training.schedules import learning_rates
+from fifteen.training.work import resume_key, work_folder
+
+import keras
+import numpy as np
+from filelock import FileLock
+
+DATA = Path("data/trainval")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that is done, in its MLflow run.
+
+    Attributes:
+        config: all of it.
+        network: with the weights of the end.
+        history: its epochs.
+        rates: the learning rate of each step that was made.
+        work: the folder with its best epoch and its snapshots, until the block ends.
+        training: the images it learned from.
+        validation: the images that judged it.
+        classes: their names.
+        run: in MLflow.
+        source: the data set's name.
+        machine: what it ran on.
+    """
+
+    config: Training
+    network: keras.Model
+    history: History
+    rates: np.ndarray
+    work: Path
+    training: Part
+    validation: Part
+    classes: list[str]
+    run: tracking.TrackedRun
+    source: str
+    machine: HardwareInUse
+
+
+@contextmanager
+def trained(
+    name: str,
+    config: Training,
+    seed: int,
+    precision: Literal["auto", "float32", "mixed_bfloat16"],
+    script: Path,
+    stage: str,
+    pipeline: str = "",
+) -> Iterator[Trained]:
+    """Train as `config` says, from the last epoch finished; the block makes of it what it is for.
+
+    Args:
+        name: of the MLflow run; with `stage`, unlike that of any other training.
+        config: the training, its number of epochs filled in.
+        seed: of the first weights and of the order of the images.
+        precision: to compute in.
+        script: the file of the stage, a change of which begins anew.
+        stage: of DVC.
+        pipeline: the folder of a pipeline beside the main one, the end of its MLflow experiment.
+    """
+    machine = hardware.configure(precision)
+    print(f"{name}: on {machine.device}, in {machine.precision}", flush=True)
+    classes = read_classes(DATA)
+    training, validation = read_part(DATA, "train"), read_part(DATA, "validation")
+    steps = steps_per_epoch(len(training.labels), config.batch_size)
+    rates = learning_rates(config.schedule, config.epochs, steps)
+    checksums = read_json(DATA / "checksums.json")
+    decides = {
+        "training": config.model_dump(),
+        "seed": seed,
+        "precision": machine.precision,
+        "data": checksums,
+        "script": md5(script),
+    }
+    work = work_folder(name.replace(" ", "-"), decides)
+    experiment = f"{classes.source}-{pipeline}" if pipeline else classes.source
+    with FileLock(work.with_suffix(".lock")):  # an orphan, or a parallel experiment, goes first
+        with tracking.resumable_run(experiment, name, stage, resume_key(work)) as run:
+            run.log_params(config.model_dump() | {"seed": seed, "precision": machine.precision})
+            run.set_tags({"device": machine.device})  # may change when a training is resumed
+            run.log_data(classes.source, checksums)
+
+            def publish(history: History) -> None:
+                run.publish([asdict(row) for row in history], rates, steps)
+
+            keras.utils.set_random_seed(seed)
+            network = build_network(config.network, len(classes.names), training.images)
+            history = train(network, config, rates, training, validation, seed, work, publish)
+            run.log_history([asdict(row) for row in history], rates, steps)
+            yield Trained(
+                config,
+                network,
+                history,
+                rates[: len(history) * steps],
+                work,
+                training,
+                validation,
+                classes.names,
+                run,
+                classes.source,
+                machine,
+            )
+        shutil.rmtree(work)
