@@ -49,7 +49,7 @@ def main() -> None:
     searched = MODELS / name / "hyperparameters.json"  # a stage before this one has written it
     params = load_params(found=None if name == "baseline" else read_json(searched))
     config = params.training(name)
-    machine = hardware.configure(params.hardware.precision)
+    machine = hardware.configure(**params.hardware.model_dump())
     print(f"{name}: on {machine.device}, in {machine.precision}", flush=True)
     classes = read_classes(DATA)
     training, validation = read_part(DATA, "train"), read_part(DATA, "validation")
@@ -80,9 +80,10 @@ def main() -> None:
 
             keras.utils.set_random_seed(params.seed)
             network = build_network(config.network, len(classes.names), training.images)
-            history = train(
-                network, config, rates, training, validation, params.seed, work, publish
-            )
+            with machine.scope():
+                history = train(
+                    network, config, rates, training, validation, params.seed, work, publish
+                )
             run.log_history([asdict(row) for row in history], rates, steps)
             best = history[best_epoch(history, config.monitor) - 1]
             with fill_folder(MODELS / name) as folder:

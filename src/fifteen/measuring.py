@@ -67,7 +67,7 @@ def trained(
     """
     params = load_params()
     config = with_epochs(Training.model_validate(section), params.budget.epochs)
-    machine = hardware.configure(params.hardware.precision)
+    machine = hardware.configure(**params.hardware.model_dump())
     print(f"{name}, seed {seed}: on {machine.device}, in {machine.precision}", flush=True)
     classes = read_classes(DATA)
     training, validation = read_part(DATA, "train"), read_part(DATA, "validation")
@@ -97,7 +97,8 @@ def trained(
 
         keras.utils.set_random_seed(seed)
         network = build_network(config.network, len(classes.names), training.images)
-        history = train(network, config, rates, training, validation, seed, work, publish)
+        with machine.scope():
+            history = train(network, config, rates, training, validation, seed, work, publish)
         run.log_history([asdict(row) for row in history], rates, steps)
         yield Trained(config, network, history, work, validation, run, classes.source, machine)
         shutil.rmtree(work)
