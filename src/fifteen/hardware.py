@@ -4,6 +4,7 @@ import os
 import platform
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -32,10 +33,7 @@ class HardwareInUse:
 
     def scope(self) -> AbstractContextManager:
         """What is compiled and trained within it is mirrored on all the devices, if several."""
-        if self.devices == 1:
-            return nullcontext()
-        names = [device.name for device in _logical_devices()]
-        return tf.distribute.MirroredStrategy(names).scope()
+        return nullcontext() if self.devices == 1 else _mirrored().scope()
 
 
 def share_gpus() -> list[tf.config.PhysicalDevice]:
@@ -68,6 +66,11 @@ def configure(
     device = details.get("device_name", "GPU") if gpus else describe_cpu(flags)
     several = strategy == "mirrored" or (strategy == "auto" and gpus)
     return HardwareInUse(device, precision, len(_logical_devices()) if several else 1)
+
+
+@cache  # a second one would count its collective operations from the start, and meet the first's
+def _mirrored() -> tf.distribute.MirroredStrategy:
+    return tf.distribute.MirroredStrategy([device.name for device in _logical_devices()])
 
 
 def _logical_devices() -> list[tf.config.LogicalDevice]:

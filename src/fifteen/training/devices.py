@@ -42,11 +42,24 @@ def check_shares(images: int, batch_size: int) -> None:
 
 
 def evaluation_batch_size(images: int, at_most: int = 500) -> int:
-    """The size of the batches of an evaluation that all devices can share."""
-    if not are_several():
+    """The size of the batches of an evaluation that all devices can share.
+
+    The first batch divides evenly. The last one fills the shares of the devices in turn, and must
+    reach the last of them.
+
+    Raises:
+        UserError: there are too few images.
+    """
+    devices = number()
+    if devices == 1:
         return at_most
-    batches = max(2, math.ceil(images / at_most))  # so that the first one divides evenly
-    return number() * math.ceil(images / batches / number())
+    for share in range(min(at_most, images) // devices, 0, -1):
+        last = images % (devices * share)
+        if last == 0 or last > (devices - 1) * share:
+            return devices * share
+    raise UserError(
+        f"{devices} devices cannot share {images} validation images; set hardware.strategy to single"
+    )
 
 
 def _others() -> tf.distribute.ReplicaContext | None:
@@ -66,10 +79,11 @@ def gathered(x: tf.Tensor) -> tf.Tensor:
 
 
 def of_whole_batch(loss: Loss) -> Loss:
-    """`loss` such that each image counts the same, wherever it is.
+    """`loss`, whose gradient then counts each image the same, wherever it is.
 
-    Keras takes the mean of each device, and of these the mean. Where a batch does not divide evenly
-    that is not the mean of the batch, so each device gets the weight of its share.
+    The gradient of Keras is the mean of the devices' own means. Where a batch does not divide
+    evenly that is not the mean of the batch, so each device gets the weight of its share; the loss
+    that is reported has it already.
     """
     if not are_several():
         return loss
@@ -78,6 +92,7 @@ def of_whole_batch(loss: Loss) -> Loss:
         losses = loss(labels, probabilities)
         here = ops.cast(ops.shape(losses)[0], losses.dtype)
         even_share = summed(here) / number()
-        return losses * (here / even_share)
+        reported = ops.stop_gradient(losses)
+        return reported + (losses - reported) * (here / even_share)
 
     return weighted
