@@ -49,7 +49,7 @@ def main() -> None:
         name,
         params.training(name),
         params.seed,
-        params.hardware.precision,
+        params.hardware,
         Path(__file__),
         stage,
     ) as found:
