@@ -31,7 +31,7 @@ class Trained:
 
     Attributes:
         config: all of it.
-        network: with the weights of the end.
+        network: with the weights of the end, not compiled.
         history: its epochs.
         rates: the learning rate of each step that was made.
         work: the folder with its best epoch and its snapshots, until the block ends.
