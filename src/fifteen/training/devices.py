@@ -58,7 +58,8 @@ def evaluation_batch_size(images: int, at_most: int = 500) -> int:
         if last == 0 or last > (devices - 1) * share:
             return devices * share
     raise UserError(
-        f"{devices} devices cannot share {images} validation images; set hardware.strategy to single"
+        f"{devices} devices cannot share {images} validation images; set hardware.strategy to "
+        "single"
     )
 
 
