@@ -643,6 +643,7 @@ def test_unknown_names_are_user_errors():
             ["ensembles.snapshot_sum.variant = 'tuned'", "0 snapshots", "at least 2"],
         ),
         ({"data__source": "mnist"}, ["source = 'mnist'", "'cifar100', 'cifar10' or 'digits'"]),
+        ({"hardware__strategy": "multiworker"}, ["strategy", "'auto', 'single' or 'mirrored'"]),
         ({"hardware__precision": "fp16"}, ["precision = 'fp16'", "'auto', 'float32'"]),
         (
             {"ensembles__snapshot_sum__method": "mean"},

@@ -118,6 +118,31 @@ def test_precision_on_a_gpu(machine, details, asked, precision, device):
     assert keras.config.dtype_policy().name == precision
 
 
+@pytest.mark.parametrize(
+    ("strategy", "gpus", "cpus", "devices"),
+    [
+        ("auto", 0, 1, 1),
+        ("auto", 0, 2, 1),
+        ("auto", 1, 1, 1),
+        ("auto", 4, 1, 4),
+        ("single", 4, 1, 1),
+        ("mirrored", 4, 1, 4),
+        ("mirrored", 1, 2, 1),
+        ("mirrored", 0, 2, 2),
+        ("mirrored", 0, 1, 1),  # which is simply one device
+    ],
+)
+def test_number_of_devices(machine, monkeypatch, strategy, gpus, cpus, devices):
+    machine(SKYLAKE, gpu={"device_name": "A100"} if gpus else None)
+    there = {"GPU": range(gpus), "CPU": range(cpus)}
+    monkeypatch.setattr(hardware.tf.config, "list_logical_devices", lambda kind: [*there[kind]])
+    found = hardware.configure("float32", strategy)
+    assert found.devices == devices
+    if devices == 1:
+        with found.scope():
+            assert not hardware.tf.distribute.has_strategy()
+
+
 def test_gpu_memory_is_taken_as_needed(monkeypatch):
     grown = []
     config = hardware.tf.config

@@ -134,10 +134,9 @@ ACCURACIES = ("train_accuracy", "val_accuracy")
 USELESS = {"baseline": (1, 7, 13)}
 
 
-@pytest.mark.parametrize(
-    ("name", "tolerance"), [("baseline", 5e-3), ("swift", 1e-4), ("ema", 1e-4)]
-)
-def test_weights_are_those_of_one_device(folder, name, tolerance):
+@pytest.mark.parametrize("name", ["baseline", "swift", "ema"])
+def test_weights_are_those_of_one_device(folder, name):
+    tolerance = 5e-3 if name == "baseline" else 1e-4  # Adam divides by roots of tiny squares
     one, two = (weights(folder, f"{name}_{machine}") for machine in ("single", "mirrored"))
     for i, (a, b) in enumerate(zip(one, two, strict=True)):
         if i not in USELESS.get(name, ()):
@@ -213,10 +212,15 @@ def test_which_batches_can_be_shared(monkeypatch, images, batch_size, number, ca
 def test_batches_of_an_evaluation(monkeypatch, images, number):
     monkeypatch.setattr(devices, "number", lambda: number)
     size = devices.evaluation_batch_size(images)
-    assert size % number == 0 and size <= images
+    assert size % number == 0 and min(images, 500) / 2 < size <= min(images, 500)
     share, last = size // number, images % size
-    assert size <= 500 + number
     assert last == 0 or last > (number - 1) * share  # no device is left without an image
+
+
+def test_too_few_images_to_evaluate(monkeypatch):
+    monkeypatch.setattr(devices, "number", lambda: 2)
+    with pytest.raises(UserError, match="2 devices cannot share 3 validation images"):
+        devices.evaluation_batch_size(3)
 
 
 def test_one_device_evaluates_as_ever():
