@@ -92,9 +92,9 @@ def database():
         options = f"-p {port} -c listen_addresses=127.0.0.1 -k {name} -c fsync=off"
         run(*AS_OWNER, "pg_ctl", "start", "--wait", "-D", data, "-l", log, "-o", options)
         try:
-            sudo = documented("sudo -u postgres createuser")
-            run(*sudo[3:], input=f"{PASSWORD}\n{PASSWORD}\n")
-            run(*documented("sudo -u postgres createdb")[3:])
+            create = "runuser -u postgres -- create"
+            run(*documented(f"{create}user")[4:], input=f"{PASSWORD}\n{PASSWORD}\n")
+            run(*documented(f"{create}db")[4:])
             yield port
         finally:
             run(*AS_OWNER, "pg_ctl", "stop", "--mode=immediate", "-D", data)
