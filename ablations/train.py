@@ -3,7 +3,6 @@
 Usage: python ablations/train.py RUNG SEED
 """
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ def main() -> None:
             "parameters": found.network.count_params(),
             "training": found.config.model_dump(),
             "source": found.source,
-            "hardware": asdict(found.machine),
+            "hardware": found.machine.recorded(),
             **commit(),
             "run_id": found.run.id,
         }

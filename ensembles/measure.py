@@ -4,7 +4,6 @@ Usage: python ensembles/measure.py DESIGN SEED
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +111,7 @@ def main() -> None:
         "seconds": seconds,
         "training": found.config.model_dump(),
         "source": found.source,
-        "hardware": asdict(found.machine),
+        "hardware": found.machine.recorded(),
         **commit(),
         "run_ids": runs,
     }

@@ -3,7 +3,6 @@
 Usage: python src/train.py NAME
 """
 
-from dataclasses import asdict
 from pathlib import Path
 
 from fifteen.command import name_argument
@@ -68,7 +67,7 @@ def main() -> None:
                 "images_seen": len(history) * len(found.training.labels),
                 "parameters": model.count_params(),
                 "train_seconds": sum(row.seconds for row in history),
-                "hardware": asdict(found.machine),
+                "hardware": found.machine.recorded(),
                 "best_epoch": best.epoch,
                 "validation": {"accuracy": best.val_accuracy, "loss": best.val_loss},
                 "temperature": fit_temperature(probabilities, found.validation.labels),

@@ -138,6 +138,7 @@ def test_number_of_devices(machine, monkeypatch, strategy, gpus, cpus, devices):
     monkeypatch.setattr(hardware.tf.config, "list_logical_devices", lambda kind: [*there[kind]])
     found = hardware.configure("float32", strategy)
     assert found.devices == devices
+    assert found.recorded()["device"].startswith(f"{devices} × ") == (devices > 1)
     if devices == 1:
         with found.scope():
             assert not hardware.tf.distribute.has_strategy()

@@ -19,10 +19,10 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True)
 class HardwareInUse:
-    """Recorded with every result.
+    """What a training runs on.
 
     Attributes:
-        device: the GPU's name, or the number of CPU cores and their model.
+        device: the GPU's name, or the number of CPU cores and their model; of several, how many.
         precision: `float32` or `mixed_bfloat16`.
         devices: how many share each batch of a training.
     """
@@ -30,6 +30,10 @@ class HardwareInUse:
     device: str
     precision: str
     devices: int = 1
+
+    def recorded(self) -> dict[str, str]:
+        """What is said of it with every result."""
+        return {"device": self.device, "precision": self.precision}
 
     def scope(self) -> AbstractContextManager:
         """What is compiled and trained within it is mirrored on all the devices, if several."""
@@ -65,7 +69,8 @@ def configure(
     keras.config.set_dtype_policy(precision)
     device = details.get("device_name", "GPU") if gpus else describe_cpu(flags)
     several = strategy == "mirrored" or (strategy == "auto" and gpus)
-    return HardwareInUse(device, precision, len(_logical_devices()) if several else 1)
+    devices = len(_logical_devices()) if several else 1
+    return HardwareInUse(device if devices == 1 else f"{devices} × {device}", precision, devices)
 
 
 @cache  # a second one would count its collective operations from the start, and meet the first's

@@ -104,7 +104,7 @@ def test_results(project):
         assert (result["commit"], result["modified"]) == (head, False)
         assert (result["source"], set(result["hardware"])) == (
             "digits",
-            {"device", "devices", "precision"},
+            {"device", "precision"},
         )
     settings = {name: result["training"] for name, result in found.items()}
     assert {

@@ -36,10 +36,7 @@ class FusedBatchNormalization(layers.BatchNormalization):
 def _normalise_together(
     inputs: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """As `tf.compat.v1.nn.fused_batch_norm`, by the statistics of all devices, for any rank.
-
-    Keras's `synchronized` sums in an order of its own on each device on the way back, and fails.
-    """
+    """As `tf.compat.v1.nn.fused_batch_norm`, by the statistics of all devices, for any rank."""
     x, axes = tf.cast(inputs, tf.float32), list(range(inputs.shape.rank - 1))
     count = summed(tf.cast(tf.reduce_prod(tf.shape(x)[:-1]), tf.float32))
     mean = summed(tf.reduce_sum(x, axes)) / count
