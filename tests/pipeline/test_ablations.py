@@ -63,6 +63,10 @@ def project(clone):
     for result in (project.root / "ablations").glob("results/*"):
         result.unlink()
     write_plan(project, 256)
+    early = project.run("python", "ablations/summarize.py")
+    assert "not measured yet: larger_batches-1, larger_batches-2, smoothing-1," in early
+    assert "`dvc repro ablations/dvc.yaml` does it" in early
+    assert table(project) == {}
     project.commit()
     output = project.run("dvc", "repro", "ablations/dvc.yaml")
     assert "Traceback" not in output
