@@ -26,8 +26,7 @@ def main() -> None:
     for rung in rungs:
         paths = {seed: result_file(rung.name, seed) for seed in rung.seeds}
         results = read_results(paths, rung.training, source=params.data.source)
-        if results:
-            measured.append(Measured(rung.name, rung.part, rung.what, results))
+        measured.append(Measured(rung.name, rung.part, rung.what, results))
         missing += [path.stem for seed, path in paths.items() if seed not in results]
     rows = ladder_rows(measured, reference.name, ablations.reference)
     write_summary(REPORTS, "ladder", Row, rows, ladder_markdown, ladder_figure)

@@ -112,6 +112,17 @@ def test_rungs_without_common_seeds_have_no_gain():
     assert (apart.gain, apart.against) == (None, None)
 
 
+def test_over_a_gap_no_gain_is_of_two_changes():
+    gap = [MEASURED[0], rung("flips", {}), *MEASURED[2:]]
+    start, smoothing, wide, no_flips = ladder_rows(gap, "smoothing", "small")
+    assert (smoothing.rung, smoothing.gain, smoothing.against) == ("smoothing", None, None)
+    assert wide.gain == pytest.approx(0.07)
+    assert no_flips.against == "small"
+    (walk, _) = ladder_figure([start, smoothing, wide, no_flips]).axes
+    assert [bar.get_x() for bar in walk.patches] == pytest.approx([51.5])
+    assert ladder_rows([rung("start", {})], "start", "small") == []
+
+
 def test_without_the_reference_nothing_is_compared_with_it():
     rows = ladder_rows(MEASURED[-1:], "smoothing", "small")
     assert [row.gain for row in rows] == [None]

@@ -44,8 +44,9 @@ class Measured:
         name: of the rung.
         part: whether it adds to the rung before it or leaves something of the reference out.
         what: its change in words.
-        results: by seed, at least one; each with `source`, `training`, `val_accuracy` and
-            `last_val_accuracy` (0 to 1), `seconds`, `parameters`, `commit` and `modified`.
+        results: by seed, none where nothing has been measured yet; each with `source`, `training`,
+            `val_accuracy` and `last_val_accuracy` (0 to 1), `seconds`, `parameters`, `commit` and
+            `modified`.
     """
 
     name: str
@@ -114,6 +115,8 @@ def pooled_deviation(groups: Iterable[Sequence[float]]) -> float | None:
 def ladder_rows(measured: Sequence[Measured], reference: str, called: str) -> list[Row]:
     """The table: the walk in its order, each rung against the one before, then what is left out.
 
+    A rung without results has no row, and the one after it no gain: that would be of two changes.
+
     Args:
         measured: the rungs of both parts, in their order.
         reference: the name of the rung that those of `leave_one_out` are compared with; where it
@@ -132,10 +135,10 @@ def ladder_rows(measured: Sequence[Measured], reference: str, called: str) -> li
         if rung.name in against
     }
     paired = {rung.name: _paired(rung, against.get(rung.name)) for rung in measured}
-    spread = pooled_deviation(_accuracies(rung) for rung in measured)
+    spread = pooled_deviation(_accuracies(rung) for rung in measured if rung.results)
     spread_of_gains = pooled_deviation(gains for gains in paired.values() if gains)
     rows = []
-    for rung in measured:
+    for rung in (rung for rung in measured if rung.results):
         gains, results = paired[rung.name], list(rung.results.values())
         gain = fmean(gains) if gains else None
         gain_error = _standard_error(spread_of_gains, len(gains))
@@ -223,8 +226,8 @@ def ladder_figure(rows: Sequence[Row]) -> Figure:
         _draw_walk(panels["ladder"], walk)
     if left_out:
         _draw_left_out(panels["leave_one_out"], left_out)
-    present = [verdict for verdict in _COLOURS if any(row.verdict == verdict for row in rows)]
-    keys = [Patch(color=_COLOURS[verdict], label=_WORDS[verdict]) for verdict in present]
+    drawn = {row.verdict for row in rows if row.gain is not None}
+    keys = [Patch(color=_COLOURS[v], label=_WORDS[v]) for v in _COLOURS if v in drawn]
     whisker = Line2D([], [], color="#222222", linewidth=1, label="two standard errors")
     figure.legend(handles=[*keys, whisker], loc="outside upper left", ncols=len(keys) + 1)
     return figure
@@ -233,7 +236,7 @@ def ladder_figure(rows: Sequence[Row]) -> Figure:
 def _draw_walk(axes: Axes, rows: Sequence[Row]) -> None:
     for y, row in enumerate(rows):
         accuracy = 100 * row.accuracy
-        if y:
+        if row.gain is not None:
             before = 100 * rows[y - 1].accuracy
             axes.barh(y, accuracy - before, left=before, height=0.62, color=_COLOURS[row.verdict])
             axes.plot([before, before], [y - 1, y], color=GREY, linewidth=0.6)
