@@ -19,7 +19,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help run demo seeds test lint ui serve readme lock
+.PHONY: help run demo seeds test lint audit ui serve readme lock
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 14
@@ -56,6 +56,9 @@ test: $(READY)  ## the test suite
 lint: $(READY)  ## ruff, as the continuous integration runs it
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+audit: $(READY)  ## known vulnerabilities of the pinned packages; .ci/audit-allowed.txt lets some pass
+	@$(BIN)/python .ci/audit.py
 
 ui: $(READY)  ## the runs side by side in the MLflow UI on http://localhost:5000; PORT=... for another port
 	@$(BIN)/python src/ui.py --port $(PORT)

@@ -1,48 +1,55 @@
-"""The whole `train_baseline` stage against a plain Keras script that does the same training.
+"""The whole `train_baseline` stage, run by DVC, against a plain Keras script of the same training.
 
-Both run as whole processes, imports included, in turn, on the data `dvc repro prepare` has
-written. The stage also tracks, checkpoints every epoch and logs its model; the script does not.
+Both run as whole processes, imports included, in turn, in a clone of what is committed. The stage
+also tracks, checkpoints every epoch, logs its model and fills DVC's cache; the script does not.
 
 Usage: python benchmarks/baseline_stage.py [--epochs 15] [--repeats 3]
 """
 
 import argparse
-import os
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from ruamel.yaml import YAML
+from clone import ROOT, Clone, Record, clone
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT / "data" / "trainval"
+sys.path.insert(0, str(ROOT / "src"))
 
-
-def seconds(command: list[str], folder: Path) -> float:
-    """How long `command` takes in `folder`, with an MLflow store of its own there."""
-    environment = os.environ | {"DVC_ROOT": str(folder)}
-    environment.pop("MLFLOW_TRACKING_URI", None)
-    began = time.perf_counter()
-    subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
+from fifteen import hardware
 
 
-def workspace(folder: Path, epochs: int) -> str:
-    """Lay out what the stage needs in `folder`; the precision that it will use."""
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    params["budget"]["epochs"] = epochs
-    yaml.dump(params, folder / "params.yaml")
-    (folder / "data").mkdir()
-    (folder / "data" / "trainval").symlink_to(DATA)
-    code = "from fifteen import hardware; print(hardware.configure('auto').precision)"
-    answer = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT / "src", check=True, capture_output=True, text=True
-    )
-    return answer.stdout.strip()
+@dataclass(frozen=True)
+class Pair:
+    """Seconds of the stage, run by `dvc`, and of the script; and the record of the stage alone."""
+
+    dvc: float
+    script: float
+    stage: Record
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long the stage takes."""
+        return self.dvc / self.script
+
+
+def pairs(project: Clone, epochs: int, precision: str, repeats: int) -> Iterator[Pair]:
+    """Time both in turn, in a clone with prepared data."""
+
+    def edit(params: dict) -> None:
+        params["budget"]["epochs"] = epochs
+
+    project.edit_params(edit)
+    plain = ROOT / "benchmarks" / "plain_keras.py"
+    script = [sys.executable, plain, "data/trainval", str(epochs), precision]
+    for repeat in range(repeats):
+        # Which goes first alternates, so that a machine that warms up favours neither.
+        if repeat % 2:
+            seconds = project.seconds(*script)
+        made = project.repro("--single-item", "--force", "train_baseline")
+        if not repeat % 2:
+            seconds = project.seconds(*script)
+        yield Pair(made.seconds, seconds, made.records[0])
 
 
 def main() -> None:
@@ -51,25 +58,19 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    if not DATA.is_dir():
-        sys.exit(f"{DATA} is missing; run `dvc repro prepare` first")
 
-    pairs = []
-    for repeat in range(arguments.repeats):
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary)
-            precision = workspace(folder, arguments.epochs)
-            plain = str(ROOT / "benchmarks" / "plain_keras.py")
-            script = [sys.executable, plain, str(DATA), str(arguments.epochs), precision]
-            stage = [sys.executable, str(ROOT / "src" / "train.py"), "baseline"]
-            # Which goes first alternates, so that a machine that warms up favours neither.
-            order = [("stage", stage), ("script", script)]
-            times = {name: seconds(c, folder) for name, c in order[:: 1 - 2 * (repeat % 2)]}
-        pairs.append(times)
-        a, b = times["stage"], times["script"]
-        print(f"stage {a:.1f} s / script {b:.1f} s = {a / b:.3f}", flush=True)
-    ratio = statistics.median(pair["stage"] / pair["script"] for pair in pairs)
-    print(f"median of {len(pairs)} pairs, {arguments.epochs} epochs in {precision}: {ratio:.3f}")
+    precision = hardware.configure("auto").precision
+    found = []
+    with clone() as project:
+        project.repro("prepare")
+        for pair in pairs(project, arguments.epochs, precision, arguments.repeats):
+            found.append(pair)
+            print(
+                f"stage {pair.dvc:.1f} s / script {pair.script:.1f} s = {pair.ratio:.3f}",
+                flush=True,
+            )
+    ratio = statistics.median(pair.ratio for pair in found)
+    print(f"median of {len(found)} pairs, {arguments.epochs} epochs in {precision}: {ratio:.3f}")
 
 
 if __name__ == "__main__":

@@ -17,15 +17,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+ROOT = Path(__file__).resolve().parents[1]
 SIZE = (480, 640)
+COUNTS = (1, 1000)
 
 
 def seconds(*arguments: str) -> float:
     """How long `src/predict.py` takes."""
     began = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "src/predict.py", *arguments], check=True, stdout=subprocess.DEVNULL
-    )
+    command = [sys.executable, "src/predict.py", *arguments]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began
 
 
@@ -38,6 +39,16 @@ def write_pictures(folder: Path, count: int) -> None:
         picture.save(folder / f"{number:04}.jpg", quality=85)
 
 
+def measure(model: str, repeats: int) -> dict[int, list[float]]:
+    """The seconds that each number of pictures takes, `repeats` times."""
+    found = {}
+    for count in COUNTS:
+        with tempfile.TemporaryDirectory() as folder:
+            write_pictures(Path(folder), count)
+            found[count] = [seconds(folder, "--model", model) for _ in range(repeats)]
+    return found
+
+
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -45,13 +56,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     print("| pictures | seconds, median | least | most |\n|--:|--:|--:|--:|")
-    for count in (1, 1000):
-        with tempfile.TemporaryDirectory() as folder:
-            write_pictures(Path(folder), count)
-            found = [seconds(folder, "--model", arguments.model) for _ in range(arguments.repeats)]
+    for count, found in measure(arguments.model, arguments.repeats).items():
         print(
-            f"| {count:,} | {statistics.median(found):.1f} | {min(found):.1f} | {max(found):.1f} |",
-            flush=True,
+            f"| {count:,} | {statistics.median(found):.1f} | {min(found):.1f} | {max(found):.1f} |"
         )
 
 

@@ -13,7 +13,6 @@ from fifteen.errors import run_stage
 from fifteen.evaluation.calibration import fit_temperature
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix
 from fifteen.files import fill_folder, read_json, write_json
-from fifteen.networks.registry import build_network
 from fifteen.tracked_training import trained
 from fifteen.training.checkpoint import load_variables
 from fifteen.training.fit import best_file, snapshot_file
@@ -49,15 +48,14 @@ def main() -> None:
         name,
         params.training(name),
         params.seed,
-        params.hardware.precision,
+        params.hardware,
         Path(__file__),
         stage,
     ) as found:
         config, history, run = found.config, found.history, found.run
         best = history[best_epoch(history, config.monitor) - 1]
         with fill_folder(MODELS / name) as folder:
-            # never compiled: saved without an optimizer
-            model = build_network(config.network, len(found.classes), found.training.images)
+            model = found.network
             export(model, config, best.epoch, found.work, folder)
             probabilities = model.predict(found.validation.images, batch_size=500, verbose=0)
             result = {

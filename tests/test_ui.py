@@ -44,6 +44,8 @@ def test_it_answers_and_ends(free_port, store, monkeypatch):
     ):
         assert b"MLflow" in page.read()
         assert server.poll() is None
+        with socket.socket() as probe:  # it listens to 127.0.0.1 alone, not to every address
+            assert probe.connect_ex(("127.0.0.2", free_port)) != 0
     assert server.poll() is not None
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", free_port)) != 0

@@ -86,9 +86,14 @@ class Budget(Strict):
 
 
 class Hardware(Strict):
-    """How the machine is used; `auto` is mixed bfloat16 where the device computes in it."""
+    """How the machine is used.
+
+    `precision: auto` is mixed bfloat16 where the device computes in it; `strategy: auto` is
+    mirrored where there are several GPUs.
+    """
 
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
+    strategy: Literal["auto", "single", "mirrored"] = "auto"
 
 
 class Constant(Strict):

@@ -1,8 +1,10 @@
-"""What this machine computes on, and in which precision."""
+"""What this machine computes on, on how many devices, and in which precision."""
 
 import os
 import platform
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -22,10 +24,16 @@ class HardwareInUse:
     Attributes:
         device: the GPU's name, or the number of CPU cores and their model.
         precision: `float32` or `mixed_bfloat16`.
+        devices: how many share each batch of a training.
     """
 
     device: str
     precision: str
+    devices: int = 1
+
+    def scope(self) -> AbstractContextManager:
+        """What is compiled and trained within it is mirrored on all the devices, if several."""
+        return nullcontext() if self.devices == 1 else _mirrored().scope()
 
 
 def share_gpus() -> list[tf.config.PhysicalDevice]:
@@ -36,8 +44,17 @@ def share_gpus() -> list[tf.config.PhysicalDevice]:
     return gpus
 
 
-def configure(precision: Literal["auto", "float32", "mixed_bfloat16"]) -> HardwareInUse:
-    """Share the GPUs and set the precision of the networks built from now on."""
+def configure(
+    precision: Literal["auto", "float32", "mixed_bfloat16"],
+    strategy: Literal["auto", "single", "mirrored"] = "single",
+) -> HardwareInUse:
+    """Share the GPUs and set the precision of the networks built from now on.
+
+    Args:
+        precision: `auto` is mixed bfloat16 where the device computes in it.
+        strategy: `mirrored` takes all GPUs, or all logical CPU devices where there is no GPU;
+            `auto` all GPUs.
+    """
     gpus = share_gpus()
     details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
     flags = CPU_INFO.read_text(encoding="utf-8") if CPU_INFO.exists() else ""
@@ -47,7 +64,17 @@ def configure(precision: Literal["auto", "float32", "mixed_bfloat16"]) -> Hardwa
         precision = "mixed_bfloat16" if fast else "float32"
     keras.config.set_dtype_policy(precision)
     device = details.get("device_name", "GPU") if gpus else describe_cpu(flags)
-    return HardwareInUse(device, precision)
+    several = strategy == "mirrored" or (strategy == "auto" and gpus)
+    return HardwareInUse(device, precision, len(_logical_devices()) if several else 1)
+
+
+@cache  # a second one would count its collective operations from the start, and meet the first's
+def _mirrored() -> tf.distribute.MirroredStrategy:
+    return tf.distribute.MirroredStrategy([device.name for device in _logical_devices()])
+
+
+def _logical_devices() -> list[tf.config.LogicalDevice]:
+    return tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
 
 
 def gpu_computes_bfloat16(capability: tuple[int, int] | None) -> bool:

@@ -26,8 +26,8 @@ def trained_beside(
     """
     params = load_params()
     config = with_epochs(Training.model_validate(section), params.budget.epochs)
-    precision, stage = params.hardware.precision, f"{pipeline}/dvc.yaml:{name}-{seed}"
-    with trained(f"{name} seed {seed}", config, seed, precision, script, stage, pipeline) as found:
+    use, stage = params.hardware, f"{pipeline}/dvc.yaml:{name}-{seed}"
+    with trained(f"{name} seed {seed}", config, seed, use, script, stage, pipeline) as found:
         found.run.set_tags({"measured": name} | commit())
         yield found
 

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from fifteen import hardware, tracking
-from fifteen.config import Training
+from fifteen.config import Hardware, Training
 from fifteen.data.arrays import Part, read_classes, read_part
 from fifteen.data.pipeline import steps_per_epoch
 from fifteen.files import md5, read_json
@@ -32,7 +31,7 @@ class Trained:
 
     Attributes:
         config: all of it.
-        network: with the weights of the end.
+        network: with the weights of the end, not compiled.
         history: its epochs.
         rates: the learning rate of each step that was made.
         work: the folder with its best epoch and its snapshots, until the block ends.
@@ -62,7 +61,7 @@ def trained(
     name: str,
     config: Training,
     seed: int,
-    precision: Literal["auto", "float32", "mixed_bfloat16"],
+    use: Hardware,
     script: Path,
     stage: str,
     pipeline: str = "",
@@ -73,12 +72,12 @@ def trained(
         name: of the MLflow run; with `stage`, unlike that of any other training.
         config: the training, its number of epochs filled in.
         seed: of the first weights and of the order of the images.
-        precision: to compute in.
+        use: how this machine is used.
         script: the file of the stage, a change of which begins anew.
         stage: of DVC.
         pipeline: the folder of a pipeline beside the main one, the end of its MLflow experiment.
     """
-    machine = hardware.configure(precision)
+    machine = hardware.configure(**use.model_dump())
     print(f"{name}: on {machine.device}, in {machine.precision}", flush=True)
     classes = read_classes(DATA)
     training, validation = read_part(DATA, "train"), read_part(DATA, "validation")
@@ -105,7 +104,8 @@ def trained(
 
             keras.utils.set_random_seed(seed)
             network = build_network(config.network, len(classes.names), training.images)
-            history = train(network, config, rates, training, validation, seed, work, publish)
+            with machine.scope():
+                history = train(network, config, rates, training, validation, seed, work, publish)
             run.log_history([asdict(row) for row in history], rates, steps)
             yield Trained(
                 config,

@@ -93,7 +93,8 @@ class Project:
 
     @property
     def tracking_uri(self) -> str:
-        return f"sqlite:///{self.root / 'mlruns' / 'mlflow.db'}"
+        server = self.environment.get("MLFLOW_TRACKING_URI")
+        return server or f"sqlite:///{self.root / 'mlruns' / 'mlflow.db'}"
 
     @property
     def client(self) -> MlflowClient:

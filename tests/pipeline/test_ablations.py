@@ -108,7 +108,10 @@ def test_results(project):
         assert result["seconds"] > 0
         assert result["parameters"] > 1_000_000
         assert (result["commit"], result["modified"]) == (head, False)
-        assert (result["source"], set(result["hardware"])) == ("digits", {"device", "precision"})
+        assert (result["source"], set(result["hardware"])) == (
+            "digits",
+            {"device", "devices", "precision"},
+        )
     settings = {name: result["training"] for name, result in found.items()}
     assert {
         name: (training["batch_size"], training["label_smoothing"])

@@ -113,7 +113,7 @@ def test_numbers_file(project):
     assert metrics["epoch_budget"] == EPOCHS
     parts = [metrics[f"{part}_images"] for part in ("train", "validation", "test")]
     assert parts == [1347, 150, 300]
-    assert set(metrics["hardware"]) == {"device", "precision"}
+    assert set(metrics["hardware"]) == {"device", "devices", "precision"}
     assert list(metrics["models"]) == MODELS
     for name, model in metrics["models"].items():
         assert model["kind"] == ("single" if name in TRAINED else "ensemble")

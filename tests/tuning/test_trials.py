@@ -4,6 +4,7 @@ from fifteen import tracking
 from fifteen.config import Training, Tune
 from fifteen.data.arrays import Classes, Part
 from fifteen.errors import UserError
+from fifteen.hardware import HardwareInUse
 from fifteen.search_space import with_values
 from fifteen.training.history import Epoch
 from fifteen.tuning import trials as module
@@ -92,7 +93,7 @@ def trials(root, tmp_path, monkeypatch, request):
         classes=Classes("toy", ["dark", "medium", "bright"]),
         training=make_part(IMAGES, 1),
         validation=make_part(20, 2),
-        precision="float32",
+        machine=HardwareInUse("a device", "float32"),
         folder=tmp_path,
         key=request.node.name,
         parent_run=(root / "parent").read_text(encoding="utf-8"),

@@ -40,7 +40,7 @@ class WeightAveraging(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Average, if that is due now."""
-        step = int(self.model.optimizer.iterations)
+        step = int(self.model.optimizer.iterations.numpy())
         lookahead = self.config.name == "lookahead"
         if lookahead and step == self.total_steps:
             self._assign(self.fast, self.slow)

@@ -10,6 +10,7 @@ from fifteen.config import Averaging, Training
 from fifteen.data.arrays import Part
 from fifteen.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
 from fifteen.errors import UserError
+from fifteen.training import devices
 from fifteen.training.averaging import WeightAveraging
 from fifteen.training.checkpoint import restore_state, save_state, save_variables
 from fifteen.training.history import Epoch, History, best_epoch, out_of_patience
@@ -96,7 +97,7 @@ class SaveSnapshots(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Keep the weights if a snapshot is due now."""
-        path = self.paths.get(int(self.model.optimizer.iterations))
+        path = self.paths.get(int(self.model.optimizer.iterations.numpy()))
         if path:
             weights = self.model.weights
             save_variables(path, self.averaging.averaged(weights) if self.averaging else weights)
@@ -137,23 +138,27 @@ def train(
         The epochs trained, those before a resume included.
 
     Raises:
-        UserError: the loss is no longer finite, or there are fewer steps than snapshots.
+        UserError: the loss is no longer finite, there are fewer steps than snapshots, or the
+            devices cannot share the batches.
     """
     epochs, steps = config.epochs, steps_per_epoch(len(training.labels), config.batch_size)
     at = snapshot_steps(config.snapshots, len(rates))
     if len({0, *at}) <= len(at):
         raise UserError(f"{len(rates)} training steps are too few for {len(at)} snapshots")
+    devices.check_shares(len(training.labels), config.batch_size)
 
     classes = network.output_shape[-1]
     loss, metrics, distillation = cross_entropy(config.label_smoothing), METRICS, []
     if config.self_distillation:
         of_all = (len(training.labels), classes, len(rates) // steps)
-        distillation = [SelfDistillation(config.self_distillation, loss, *of_all)]
+        distillation = [
+            SelfDistillation(config.self_distillation, loss, *of_all, gather=devices.gathered)
+        ]
         loss, metrics = distillation[0].loss, map(by_class, METRICS)
     given, network = network, with_fast_kernels(network)  # the same up to rounding
     network.compile(
         optimizer=build_optimizer(config.optimizer, TabulatedSchedule(rates)),
-        loss=loss,
+        loss=devices.of_whole_batch(loss),
         metrics=[keras.metrics.MeanMetricWrapper(metric, metric.__name__) for metric in metrics],
         steps_per_execution=_steps_per_execution(steps, at, config.averaging),
         jit_compile=False,  # slower than oneDNN's kernels on a CPU
@@ -177,7 +182,9 @@ def train(
     if done < epochs and not (done and out_of_patience(history, config.monitor, config.patience)):
         network.fit(
             training_batches(training, config, seed, done, classes, len(rates)),
-            validation_data=evaluation_batches(validation),
+            validation_data=evaluation_batches(
+                validation, devices.evaluation_batch_size(len(validation.labels))
+            ),
             initial_epoch=done,
             epochs=epochs,
             steps_per_epoch=steps,
@@ -200,5 +207,7 @@ def _steps_per_execution(steps: int, snapshots_at: list[int], averaging: Averagi
     A whole number of such executions makes an epoch, and each snapshot and each average of the
     weights falls right after one.
     """
+    if devices.are_several():
+        return 1  # TensorFlow's loop over steps fails when each step is on several devices
     whole = math.gcd(steps, *snapshots_at, averaging.every if averaging else 0)
     return max(k for k in range(1, 33) if whole % k == 0)

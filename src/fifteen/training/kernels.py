@@ -1,5 +1,7 @@
 """Faster ways to compute two layers of Keras, for training alone."""
 
+from fifteen.training.devices import are_several, summed
+
 import keras
 import tensorflow as tf
 from keras import layers, ops
@@ -13,22 +15,39 @@ class FusedBatchNormalization(layers.BatchNormalization):
 
     Keras computes it operation by operation, each a walk through the memory, which is a fifth of a
     training on a CPU. The moving variance is that of the unbiased estimate.
+
+    Where several devices share a batch the statistics are those of the whole batch.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
-        """Normalise (batch, height, width, channels)."""
+        """Normalise (batch, height, width, channels); on several devices (batch, channels) too."""
         if not training:
             return super().call(inputs, training, mask)
         channels = inputs.shape[-1]
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs,
-            tf.ones(channels) if self.gamma is None else self.gamma.value,
-            tf.zeros(channels) if self.beta is None else self.beta.value,
-            epsilon=self.epsilon,
-        )
+        scale = tf.ones(channels) if self.gamma is None else self.gamma.value
+        offset = tf.zeros(channels) if self.beta is None else self.beta.value
+        normalise = _normalise_together if are_several() else tf.compat.v1.nn.fused_batch_norm
+        outputs, mean, variance = normalise(inputs, scale, offset, epsilon=self.epsilon)
         for moving, of_batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + of_batch * (1 - self.momentum))
         return outputs
+
+
+def _normalise_together(
+    inputs: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """As `tf.compat.v1.nn.fused_batch_norm`, by the statistics of all devices, for any rank.
+
+    Keras's `synchronized` sums in an order of its own on each device on the way back, and fails.
+    """
+    x, axes = tf.cast(inputs, tf.float32), list(range(inputs.shape.rank - 1))
+    count = summed(tf.cast(tf.reduce_prod(tf.shape(x)[:-1]), tf.float32))
+    mean = summed(tf.reduce_sum(x, axes)) / count
+    squares = summed(tf.reduce_sum(tf.math.squared_difference(x, mean), axes))
+    outputs = tf.nn.batch_normalization(x, mean, squares / count, offset, scale, epsilon)
+    # As on one device: the unbiased estimate of images, the other of all else (Keras's layer).
+    freedom = tf.maximum(count - 1, 1) if len(axes) == 3 else count
+    return tf.cast(outputs, inputs.dtype), mean, squares / freedom
 
 
 class TiledConv2D(layers.Conv2D):
@@ -70,7 +89,7 @@ def with_fast_kernels(network: keras.Model) -> keras.Model:
     def fast(layer: layers.Layer) -> layers.Layer:
         kind, config = type(layer), layer.get_config()
         shape = at_full_size.get_layer(layer.name).output.shape
-        if kind is layers.BatchNormalization and len(shape) == 4:
+        if kind is layers.BatchNormalization and (len(shape) == 4 or are_several()):
             kind = FusedBatchNormalization
         elif kind is layers.Conv2D and _can_be_tiled(layer) and shape[1] <= TINY:
             kind = TiledConv2D

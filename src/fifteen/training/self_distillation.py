@@ -1,5 +1,7 @@
 """Targets that a training makes for itself: its own answers of the epoch before."""
 
+from collections.abc import Callable
+
 from fifteen.training.losses import Loss
 
 import keras
@@ -18,7 +20,13 @@ class SelfDistillation(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, weight: float, of_labels: Loss, images: int, classes: int, epochs: int
+        self,
+        weight: float,
+        of_labels: Loss,
+        images: int,
+        classes: int,
+        epochs: int,
+        gather: Callable[[keras.KerasTensor], keras.KerasTensor] = lambda x: x,
     ) -> None:
         """Begin without answers, at α = 0.
 
@@ -28,10 +36,12 @@ class SelfDistillation(keras.callbacks.Callback):
             images: number of training images.
             classes: number of classes.
             epochs: T, those of the whole training.
+            gather: the rows of all devices that share a batch, from those of one. Each device keeps
+                the whole table of answers.
         """
         super().__init__()
         self.weight, self.epochs = weight, epochs
-        self.of_labels = of_labels
+        self.of_labels, self.gather = of_labels, gather
         self.alpha = keras.Variable(0.0, trainable=False)
         self.answers = keras.Variable(np.zeros((images, classes), np.float32), trainable=False)
         self.variables = [self.answers]
@@ -59,7 +69,8 @@ class SelfDistillation(keras.callbacks.Callback):
         of_images = labels[:, 1]
         before = ops.take(self.answers, of_images, axis=0)
         now = ops.stop_gradient(ops.cast(probabilities, "float32"))
-        self.answers.assign(ops.scatter_update(self.answers, of_images[:, None], now))
+        seen, now = self.gather(of_images), self.gather(now)
+        self.answers.assign(ops.scatter_update(self.answers, seen[:, None], now))
         with_labels = self.of_labels(labels[:, 0], probabilities)
         with_answers = keras.losses.categorical_crossentropy(before, probabilities)
         return (1 - self.alpha) * with_labels + self.alpha * with_answers

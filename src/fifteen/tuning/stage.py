@@ -11,6 +11,7 @@ from fifteen.config import Params, Training, Tune
 from fifteen.data.arrays import read_classes, read_part
 from fifteen.errors import UserError
 from fifteen.files import md5, read_json, repository_root, write_json
+from fifteen.hardware import HardwareInUse
 from fifteen.search_space import dimensions, probes, size, with_values
 from fifteen.training.work import resume_key, work_folder
 from fifteen.tuning.oracle import OBJECTIVE, Oracle
@@ -40,7 +41,7 @@ def search(params: Params, folder: Path) -> None:
     began = time.monotonic()
     check_environment()
     tune = params.tune
-    machine = hardware.configure(params.hardware.precision)
+    machine = hardware.configure(**params.hardware.model_dump())
     source = read_classes(DATA).source
     checksums = read_json(DATA / "checksums.json")
     work = work_folder("tune", _decides(tune, machine.precision, checksums))
@@ -48,7 +49,7 @@ def search(params: Params, folder: Path) -> None:
     if is_worker():
         progress.say(f"{own_name()} works for the search in {work}")
         session = _session_of_chief(work)
-        trials = _trials(tune, machine.precision, work, session, progress, began)
+        trials = _trials(tune, machine, work, session, progress, began)
         _run(tune, trials, work, progress)
         return
 
@@ -66,7 +67,7 @@ def search(params: Params, folder: Path) -> None:
             write_json(work / SESSION, session)
         progress.say(f"search for {tune.variant}: on {machine.device}, in {machine.precision}")
         progress.say(f"these lines are also in {progress.log}")
-        trials = _trials(tune, machine.precision, work, session, progress, began)
+        trials = _trials(tune, machine, work, session, progress, began)
         gc.freeze()  # what is there by now stays; before each trial it need not be looked through
         oracle = _run(tune, trials, work, progress)
         (work / SESSION).unlink(missing_ok=True)  # nothing is left for a worker to do
@@ -130,7 +131,7 @@ def _decides(tune: Tune, precision: str, checksums: dict[str, str]) -> dict[str,
 
 def _trials(
     tune: Tune,
-    precision: str,
+    machine: HardwareInUse,
     work: Path,
     session: dict[str, str],
     progress: Progress,
@@ -143,7 +144,7 @@ def _trials(
         read_classes(DATA),
         read_part(DATA, "train"),
         read_part(DATA, "validation"),
-        precision,
+        machine,
         work,
         session["key"],
         session["run"],

@@ -13,6 +13,7 @@ from fifteen.data.arrays import Classes, Part
 from fifteen.data.pipeline import steps_per_epoch
 from fifteen.errors import UserError
 from fifteen.files import read_json, write_json
+from fifteen.hardware import HardwareInUse
 from fifteen.networks.registry import build_network
 from fifteen.search_space import with_values
 from fifteen.training.fit import train
@@ -82,7 +83,7 @@ class Trials:
         classes: of the data set.
         training: the images to learn from.
         validation: the images that judge.
-        precision: `float32` or `mixed_bfloat16`.
+        machine: what they run on.
         folder: keeps a file of each trial and the checkpoints of each configuration.
         key: the resume key of the search.
         parent_run: the MLflow run of the search.
@@ -94,7 +95,7 @@ class Trials:
     classes: Classes
     training: Part
     validation: Part
-    precision: str
+    machine: HardwareInUse
     folder: Path
     key: str
     parent_run: str
@@ -229,7 +230,7 @@ class Trials:
             parent=self.parent_run,
         ) as run:
             run.log_params(
-                config.model_dump() | {"seed": self.tune.seed, "precision": self.precision}
+                config.model_dump() | {"seed": self.tune.seed, "precision": self.machine.precision}
             )
             run.set_tags(tags)
 
@@ -246,21 +247,25 @@ class Trials:
                     )
 
             keras.backend.clear_session()  # the networks of earlier trials; it collects garbage
-            keras.config.set_dtype_policy(self.precision)
+            keras.config.set_dtype_policy(self.machine.precision)
             keras.utils.set_random_seed(self.tune.seed)
             try:
-                history = train(
-                    build_network(config.network, len(self.classes.names), self.training.images),
-                    config,
-                    rates,
-                    self.training,
-                    self.validation,
-                    self.tune.seed,
-                    work,
-                    publish,
-                    callbacks=[clock] if clock else [],
-                    verbose=0,
+                network = build_network(
+                    config.network, len(self.classes.names), self.training.images
                 )
+                with self.machine.scope():
+                    history = train(
+                        network,
+                        config,
+                        rates,
+                        self.training,
+                        self.validation,
+                        self.tune.seed,
+                        work,
+                        publish,
+                        callbacks=[clock] if clock else [],
+                        verbose=0,
+                    )
             except FAILURES as error:
                 run.set_tags({"failure": error})
                 raise  # the run is FAILED

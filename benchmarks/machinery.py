@@ -1,0 +1,260 @@
+"""What the machinery around the trainings costs, beside what it may cost.
+
+Usage: python benchmarks/machinery.py [--source cifar100] [--epochs 1] [--repeats 3]
+
+Prints tables in Markdown; what the commands say goes to the standard error. The whole pipeline runs
+for a few epochs in a clone of what is committed; the report, the prediction and the MLflow UI are
+those of this checkout, whose `dvc repro` must be done. `--source digits --epochs 2` is a quick look
+at everything.
+"""
+
+import argparse
+import csv
+import itertools
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from clone import ROOT, Clone, Record, Repro, clone
+
+sys.path.insert(0, str(ROOT / "src"))
+
+from fifteen import hardware
+from fifteen.config import load_params
+from fifteen.data.arrays import read_part
+from fifteen.errors import UserError, run_stage
+from fifteen.files import read_json, write_json
+
+import baseline_stage
+import numpy as np
+import prediction
+import psutil  # DVC itself depends on it
+from networks import input_seconds, keras_step, medians
+
+NO_OPS = 5
+GROWN = ("baseline", "swift_small")
+GROWN_EPOCHS = 2  # the first also traces its functions
+FACTORS = (1, 2, 4)
+MODELS_IN_REPORT = (25, 50)
+OPEN_STORE = """
+import sys, time
+sys.path.insert(0, "src")
+from fifteen.tracking import open_store
+began = time.perf_counter()
+open_store("digits")
+print(time.perf_counter() - began)
+"""
+Row = Iterable[object]
+
+
+def table(head: Row, rows: Iterable[Row]) -> None:
+    """Print a table; its first column is text."""
+    lines = [head, [":--"] + ["--:"] * (len(list(head)) - 1), *rows]
+    print("\n" + "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines), flush=True)
+
+
+def megabytes(size: float) -> str:
+    """For example `1,024 MB`."""
+    return f"{size / 1e6:,.0f} MB"
+
+
+def spread(seconds: list[float]) -> str:
+    """The median, and in brackets the least and the most."""
+    return f"{statistics.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f})"
+
+
+def store_seconds(repeats: int) -> tuple[float, list[float]]:
+    """How long a new MLflow store takes to open, and one that is there."""
+    with clone() as project:
+        command = [sys.executable, "-c", OPEN_STORE]
+        found = [float(project.output(*command).split()[-1]) for _ in range(repeats + 1)]
+    return found[0], found[1:]
+
+
+def stage_rows(made: Repro) -> Iterator[Row]:
+    """What each stage of a pipeline took, script by script in the order in which they begin."""
+    scripts = list(dict.fromkeys(record.command[0] for record in made.records))
+    stages = zip(made.records, made.after, strict=True)
+    for record, dvc in sorted(stages, key=lambda stage: scripts.index(stage[0].command[0])):
+        seconds = (record.seconds, record.imports, record.tracking, dvc, overhead(record, dvc))
+        yield [name(record), *(f"{found:.1f}" for found in seconds), f"{record.peak / 1e6:,.0f}"]
+
+
+def name(record: Record) -> str:
+    """For example `train swift`."""
+    script, *arguments = record.command
+    return " ".join([Path(script).stem, *arguments])
+
+
+def overhead(record: Record, dvc: float) -> float:
+    """Seconds of a stage that are not its own work."""
+    return record.imports + record.tracking + dvc
+
+
+def ui() -> tuple[float, int]:
+    """Seconds until the comparison of the runs is there, and the memory that its processes fill."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    screens = {"DISPLAY", "WAYLAND_DISPLAY"}  # where a browser would open
+    environment = {key: value for key, value in os.environ.items() if key not in screens}
+    command = [sys.executable, "src/ui.py", "--port", str(port)]
+    began = time.perf_counter()
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            if not any("Compare the runs at" in line for line in server.stdout):
+                raise UserError("the MLflow UI does not start")
+            seconds = time.perf_counter() - began
+            processes = [psutil.Process(server.pid)]
+            processes += processes[0].children(recursive=True)
+            return seconds, sum(process.memory_info().rss for process in processes)
+        finally:
+            server.terminate()
+
+
+def data_rows(project: Clone, precision: str, repeats: int) -> Iterator[Row]:
+    """A training as the training set grows by repetition, in a clone with prepared data."""
+    folder = project.root / "data" / "trainval"
+    arrays = {path: np.load(path) for path in folder.glob("train_*.npy")}
+    project.edit_params(lambda params: params["budget"].update(epochs=GROWN_EPOCHS))
+    params = load_params(project.root / "params.yaml")
+    for model, factor in itertools.product(GROWN, FACTORS):
+        for path, array in arrays.items():
+            np.save(path, np.concatenate([array] * factor))
+        record = project.stage("src/train.py", model)
+        with (project.root / "models" / model / "history.csv").open(encoding="utf-8") as file:
+            epoch = float(list(csv.DictReader(file))[-1]["seconds"])
+
+        config, part = params.training(model), read_part(folder, "train")
+        images = part.images[: config.batch_size].astype(np.float32)
+        step, _ = keras_step(config, precision, images, part.labels[: config.batch_size])
+        share = input_seconds(config, part) / medians({"step": step}, repeats)["step"]
+        yield [
+            *(model, f"{len(part.labels):,}", f"{epoch:.1f}"),
+            *(f"{1e6 * epoch / len(part.labels):.0f}", f"{share:.1%}", f"{record.peak / 1e6:,.0f}"),
+        ]
+
+
+def report_rows(repeats: int) -> Iterator[Row]:
+    """The report of this checkout, and as copies of its models are added."""
+    with clone() as project:
+        shutil.copytree(ROOT / "predictions", project.root / "predictions")
+        project.output(sys.executable, "-c", OPEN_STORE)  # a new one takes longer
+        for count in (0, *MODELS_IN_REPORT):
+            models = add_copies(project, count)
+            records = [project.stage("src/report.py") for _ in range(repeats)]
+            page = project.root / "reports" / "report.html"
+            yield [
+                models,
+                f"{statistics.median(record.seconds for record in records):.1f}",
+                f"{max(record.peak for record in records) / 1e6:,.0f}",
+                f"{page.stat().st_size / 1e6:.1f}",
+            ]
+
+
+def add_copies(project: Clone, count: int) -> int:
+    """Bring the models of a report to `count` by copies of its variants; how many there are now."""
+    reports, predictions = project.root / "reports" / "models", project.root / "predictions"
+    params = load_params(project.root / "params.yaml")
+    # One search is enough, as there is one section for it.
+    originals = [name for name in params.variants if not (reports / name / "search.json").exists()]
+    there = len(params.model_names())
+    copies = {
+        f"{name}_{number}": name
+        for number, name in zip(range(there, count), itertools.cycle(originals), strict=False)
+    }
+    for copy, original in copies.items():
+        shutil.copytree(reports / original, reports / copy)
+        metrics = reports / copy / "metrics.json"
+        write_json(metrics, read_json(metrics) | {"name": copy})
+        (predictions / f"{copy}.npz").symlink_to(f"{original}.npz")
+
+    def edit(content: dict[str, Any]) -> None:
+        for copy, original in copies.items():
+            content["variants"][copy] = content["variants"][original]
+
+    project.edit_params(edit)
+    return there + len(copies)
+
+
+def main() -> None:
+    """Measure, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", default="cifar100", help="of the images of the clone")
+    parser.add_argument("--epochs", type=int, default=1, help="of its pipeline")
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    repeats = arguments.repeats
+    for needed in ("predictions", "models", "mlruns/mlflow.db"):
+        if not (ROOT / needed).exists():
+            raise UserError(f"{ROOT / needed} is missing; run `dvc repro` first")
+
+    budget = load_params(ROOT / "params.yaml").budget.epochs
+    machine = hardware.configure("auto")
+    commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True)
+    print(f"{machine.device}, {machine.precision}; {arguments.source}; commit {commit.strip()}.")
+
+    def edit(params: dict[str, Any]) -> None:
+        params["data"]["source"] = arguments.source
+        params["budget"]["epochs"] = arguments.epochs
+        params["tune"]["max_epochs"] = 1
+
+    with clone() as project:
+        project.edit_params(edit)
+        made = project.repro()
+        no_ops = [project.repro().seconds for _ in range(NO_OPS)]
+        head = ("stage", "s", "imports", "MLflow", "DVC", "these three", "peak MB")
+        table(head, stage_rows(made))
+
+        pairs = list(baseline_stage.pairs(project, budget, machine.precision, repeats))
+        trained = read_json(project.root / "models" / "baseline" / "result.json")
+        head = ("training", "images", "epoch s", "µs / image", "input / step", "peak MB")
+        table(head, data_rows(project, machine.precision, repeats))
+    table(("models in the report", "s", "peak MB", "report.html MB"), report_rows(repeats))
+
+    ratios = [pair.ratio - 1 for pair in pairs]
+    published = [pair.stage.calls["publish"] for pair in pairs]
+    publish = sum(seconds for _, seconds in published) / sum(calls for calls, _ in published)
+    epoch = trained["train_seconds"] / trained["epochs"]
+    overheads = {name(r): overhead(r, dvc) for r, dvc in zip(made.records, made.after, strict=True)}
+    most = max(overheads, key=overheads.get)
+    first, thousand = prediction.measure("champion", repeats).values()
+    opened = [ui() for _ in range(repeats)]
+    new, again = store_seconds(repeats)
+    table(
+        ("what", "measured", "target"),
+        [
+            ("`dvc repro` with nothing to do", spread(no_ops), "under 3 s"),
+            (
+                f"stage `train_baseline` by DVC, {budget} epochs, over a plain Keras script",
+                f"{statistics.median(ratios):+.1%} ({min(ratios):+.1%} to {max(ratios):+.1%})",
+                "under 3 %",
+            ),
+            ("MLflow in each epoch of it", f"{publish:.2f} s of {epoch:.1f} s", "under 3 %"),
+            (
+                "imports, MLflow and DVC of a stage",
+                f"{statistics.median(overheads.values()):.1f} s (most: {overheads[most]:.1f}, "
+                f"{most})",
+                "under 10 s",
+            ),
+            ("opening a new MLflow store", f"{new:.1f} s", "–"),
+            ("opening it again", spread(again), "–"),
+            ("`predict.py` of one picture", spread(first), "under 8 s"),
+            ("`predict.py` of 1,000 pictures", spread(thousand), "under 20 s"),
+            ("`make ui`, ready", spread([seconds for seconds, _ in opened]), "under 15 s"),
+            ("its memory", megabytes(max(size for _, size in opened)), "under 600 MB"),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)
