@@ -18,8 +18,9 @@ from fifteen.evaluation.diversity import diversity
 from fifteen.evaluation.importance import importances
 from fifteen.evaluation.significance import compare
 from fifteen.files import new_file, new_folder, read_json, write_json
-from fifteen.reporting import charts, search_figures
+from fifteen.reporting import charts, ensembles, ladder, search_figures
 from fifteen.reporting import comparison_figures as figures
+from fifteen.reporting.csv_rows import read_rows
 from fifteen.reporting.diversity_figures import gains_figure, matrices_figure
 from fifteen.reporting.model_card import model_card
 from fifteen.reporting.original import original_accuracies
@@ -209,6 +210,16 @@ def write_diversity_figures(
         save_png(gains_figure(of_variant), folder / f"gains_{variant}.png")
 
 
+def write_measured_figures(
+    folder: Path, changes: list[ladder.Row], designs: list[ensembles.Row]
+) -> None:
+    """Draw what was measured beside the pipeline on this data set."""
+    if changes:
+        save_png(ladder.ladder_figure(changes), folder / "ladder.png")
+    if designs:
+        save_png(ensembles.ensembles_figure(designs), folder / "designs.png")
+
+
 def of_kind(models: dict[str, dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
     """Those of the models that are `single`, or an `ensemble`."""
     return {name: model for name, model in models.items() if model["kind"] == kind}
@@ -243,11 +254,19 @@ def main() -> None:
         "comparisons": compare_all(models, predictions),
     }
     searches, diversities = read_searches(models), member_diversities(models)
+    changes, designs = (
+        [row for row in read_rows(kind, REPORTS / path) if row.source == data["source"]]
+        for kind, path in (
+            (ladder.Row, "ablations/ladder.csv"),
+            (ensembles.Row, "ensembles/ensembles.csv"),
+        )
+    )
 
     with new_folder(REPORTS / "figures") as folder:
         write_figures(folder, metrics, [entry["class"] for entry in data["images_per_class"]])
         write_search_figures(folder, searches)
         write_diversity_figures(folder, diversities, models)
+        write_measured_figures(folder, changes, designs)
     with new_folder(REPORTS / "tune") as folder:
         rows = trials_csv({variant: searched.search for variant, searched in searches.items()})
         (folder / "trials.csv").write_text(rows, encoding="utf-8")
@@ -270,6 +289,8 @@ def main() -> None:
             searches,
             draw_charts(models, predictions, data, deserved["champion"]),
             diversities,
+            changes,
+            designs,
             MODELS,
             REPORTS / "figures",
             REPORTS / "data",

@@ -43,9 +43,8 @@ def closure(path):
 
 
 @pipelines
-@pytest.mark.parametrize("stage", ["trainings", "summarize"])
-def test_deps_are_exactly_what_is_imported(folder, stage):
-    described = STAGES[folder][stage]
+def test_deps_are_exactly_what_is_imported(folder):
+    described = STAGES[folder]["trainings"]
     code = {dep for dep in described["deps"] if dep.endswith(".py")}
     assert code == closure(ROOT / described["cmd"].removeprefix("python "))
 
@@ -75,3 +74,19 @@ def test_nothing_sees_the_test_images(folder):
     assert "data/trainval" in deps
     assert not {"data", "data/test"} & deps
     assert not any("data/test" in file.read_text() for file in (ROOT / folder).glob("*.py"))
+
+
+def paths(entries):
+    """Those of deps or outs, whatever their options."""
+    return {entry if isinstance(entry, str) else next(iter(entry)) for entry in entries}
+
+
+@pipelines
+def test_the_report_reads_what_no_stage_makes(folder):
+    """Or `dvc repro` would take hours of measuring along."""
+    main = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+    (read,) = {dep for dep in paths(main["report"]["deps"]) if dep.startswith(f"reports/{folder}/")}
+    assert read == str(next((ROOT / "reports" / folder).glob("*.csv")).relative_to(ROOT))
+    outs = {out for stage in STAGES[folder].values() for out in paths(stage["outs"])}
+    assert outs
+    assert all(out.startswith(f"{folder}/") for out in outs)

@@ -1,7 +1,9 @@
 """The ladder of changes, measured by real `dvc` on the digits."""
 
-import csv
 import re
+
+from fifteen.reporting.csv_rows import read_rows
+from fifteen.reporting.ladder import Row
 
 import pytest
 from ruamel.yaml import YAML
@@ -61,11 +63,16 @@ def project(clone):
     for result in (project.root / "ablations").glob("results/*"):
         result.unlink()
     write_plan(project, 256)
+    early = project.run("python", "ablations/summarize.py")
+    assert "not measured yet: larger_batches-1, larger_batches-2, smoothing-1," in early
+    assert "`dvc repro ablations/dvc.yaml` does it" in early
+    assert table(project) == {}
     project.commit()
     output = project.run("dvc", "repro", "ablations/dvc.yaml")
     assert "Traceback" not in output
-    own = [f"ablations/dvc.yaml:{stage}" for stage in ["trainings", *STAGES, "summarize"]]
+    own = [f"ablations/dvc.yaml:{stage}" for stage in ["trainings", *STAGES]]
     assert sorted(stages_run(output)) == sorted(["prepare", *own])
+    assert "not measured yet" not in project.run("python", "ablations/summarize.py")
     return project
 
 
@@ -85,8 +92,7 @@ def results(project):
 
 
 def table(project):
-    with (project.root / "reports/ablations/ladder.csv").open(newline="") as file:
-        return {row["rung"]: row for row in csv.DictReader(file)}
+    return {row.rung: row for row in read_rows(Row, project.root / "reports/ablations/ladder.csv")}
 
 
 def test_results(project):
@@ -143,11 +149,12 @@ def test_table_and_figure(project):
     for rung, row in rows.items():
         both = [found[f"{rung}-{seed}"] for seed in SEEDS]
         mean = sum(result["val_accuracy"] for result in both) / 2
-        assert float(row["accuracy"]) == pytest.approx(mean, abs=1e-5)
-        assert row["seeds"] == "1 2"
-    assert [row["against"] for row in rows.values()] == ["", "larger_batches", "small"]
-    gain = float(rows["smoothing"]["accuracy"]) - float(rows["larger_batches"]["accuracy"])
-    assert float(rows["smoothing"]["gain"]) == pytest.approx(gain, abs=1e-5)
+        assert row.accuracy == pytest.approx(mean)
+        assert row.seeds == (1, 2)
+        assert (row.source, row.epochs) == ("digits", EPOCHS)
+    assert [row.against for row in rows.values()] == [None, "larger_batches", "small"]
+    gain = rows["smoothing"].accuracy - rows["larger_batches"].accuracy
+    assert rows["smoothing"].gain == pytest.approx(gain)
     text = (project.root / "reports/ablations/ladder.md").read_text(encoding="utf-8")
     assert all(f"| {rung} |" in text for rung in rows)
     assert (project.root / "reports/ablations/ladder.png").read_bytes().startswith(b"\x89PNG")
@@ -167,7 +174,7 @@ def test_nothing_is_measured_twice_and_a_change_reruns_what_it_decides(project):
     old = results(project)
     ran = stages_run(project.run("dvc", "repro", "ablations/dvc.yaml"))
     again = [f"ladder@{rung}-{seed}" for rung in LADDER for seed in SEEDS]
-    expected = [f"ablations/dvc.yaml:{stage}" for stage in ["trainings", *again, "summarize"]]
+    expected = [f"ablations/dvc.yaml:{stage}" for stage in ["trainings", *again]]
     assert sorted(ran) == sorted(expected)
     assert len(runs(project)) == len(before) + len(again)
     new = results(project)

@@ -1,9 +1,9 @@
 """Designs that share the epochs, measured by real `dvc` on the digits."""
 
-import csv
 import re
 
-from fifteen.reporting.ensembles import unpacked
+from fifteen.reporting.csv_rows import read_rows
+from fifteen.reporting.ensembles import Row, unpacked
 
 import pytest
 from ruamel.yaml import YAML
@@ -22,7 +22,7 @@ PLAN = {
         },
     },
 }
-STAGES = ["trainings", "measure@alone-1", "measure@two-1", "summarize"]
+STAGES = ["trainings", "measure@alone-1", "measure@two-1"]
 
 
 def edit(params):
@@ -48,6 +48,7 @@ def project(clone):
     assert "Traceback" not in output
     own = [f"ensembles/dvc.yaml:{stage}" for stage in STAGES]
     assert sorted(stages_run(output)) == sorted(["prepare", *own])
+    assert "not measured yet" not in project.run("python", "ensembles/summarize.py")
     project.commit()
     return project
 
@@ -88,12 +89,12 @@ def test_runs(project):
 
 
 def test_table_and_figure(project):
-    with (project.root / "reports/ensembles/ensembles.csv").open(newline="") as file:
-        rows = {row["design"]: row for row in csv.DictReader(file)}
-    assert list(rows) == ["alone", "two"]
-    for name, row in rows.items():
-        result = project.json(f"ensembles/results/{name}-1.json")
-        assert float(row["sum"]) == pytest.approx(result["rules"]["sum"]["accuracy"], abs=1e-5)
+    rows = read_rows(Row, project.root / "reports/ensembles/ensembles.csv")
+    assert [row.design for row in rows] == ["alone", "two"]
+    for row in rows:
+        result = project.json(f"ensembles/results/{row.design}-1.json")
+        assert row.sum == pytest.approx(result["rules"]["sum"]["accuracy"])
+        assert (row.source, row.epochs) == ("digits", 2)
     assert (project.root / "reports/ensembles/ensembles.png").stat().st_size > 5000
 
 

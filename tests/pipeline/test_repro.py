@@ -4,7 +4,11 @@ import csv
 import json
 import re
 import time
+from dataclasses import replace
 from itertools import combinations
+
+from fifteen.reporting import ensembles
+from fifteen.reporting.csv_rows import rows_csv
 
 import keras
 import mlflow
@@ -262,6 +266,29 @@ def test_nothing_to_do(project):
     assert "is cached" not in output
     assert set(project.runs()) == set(before)
     assert project.changes() == []
+
+
+def test_the_report_shows_what_was_measured_on_its_own_data(workspace):
+    shares = dict.fromkeys(("single", *ensembles.RULES, "of_views", "disagreement", "control"), 0.5)
+    bounds = {"difference": 0.03, "low": 0.02, "high": 0.04}
+    many = {"of_members": (0.4, 0.5), "seeds": (1,)}
+    counts = {"epochs": 2, "members": 2, "seconds": 1.0}
+    words = {"variant": "swift", "design": "two", "what": "two models", "verdict": "better"}
+    design = ensembles.Row(source="digits", **words, **counts, **many, **shares, **bounds)
+    of_others = replace(design, source="cifar100", design="of_others")
+    path = workspace.root / "reports/ensembles/ensembles.csv"
+    path.write_text(rows_csv(ensembles.Row, [design, of_others]))
+    assert stages_run(workspace.run("dvc", "repro")) == ["report"]  # nothing of ensembles/dvc.yaml
+    page = (workspace.root / "reports/report.html").read_text(encoding="utf-8")
+    assert "the sum of its 2 members is better than that model by 3.00 pp" in page
+    assert "of_others" not in page
+    assert (workspace.root / "reports/figures/designs.png").exists()
+
+    path.write_text(rows_csv(ensembles.Row, [of_others]))
+    assert stages_run(workspace.run("dvc", "repro")) == ["report"]
+    page = (workspace.root / "reports/report.html").read_text(encoding="utf-8")
+    assert not any(f'id="{section}"' in page for section in ("changes", "designs"))
+    assert not (workspace.root / "reports/figures/designs.png").exists()
 
 
 def test_mistakes_stop_the_first_stage(workspace):

@@ -1,6 +1,8 @@
 import copy
 import json
 
+from fifteen.reporting import ensembles, ladder
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -215,6 +217,64 @@ def diversity():
 
 
 @pytest.fixture
+def changes():
+    """Rows of a ladder: one step that is real, one thing left out that may be noise."""
+    gain = {"gain": 0.11, "gain_error": 0.01, "against": "start", "verdict": "better"}
+    loss = {"gain": -0.01, "gain_error": 0.01, "against": "small", "verdict": "unsure"}
+    none = {"gain": None, "gain_error": None, "against": None, "verdict": "unsure"}
+    return [
+        ladder.Row(
+            source="cifar100",
+            part=part,
+            rung=rung,
+            what=f"in words: {rung}",
+            epochs=15,
+            accuracy=accuracy,
+            error=0.005,
+            last_accuracy=accuracy - 0.01,
+            seconds=100.0,
+            parameters=1000,
+            seeds=(1, 2),
+            commits=("01234567",),
+            **compared,
+        )
+        for part, rung, accuracy, compared in [
+            ("ladder", "start", 0.4, none),
+            ("ladder", "flips", 0.51, gain),
+            ("leave_one_out", "no_flips", 0.5, loss),
+        ]
+    ]
+
+
+@pytest.fixture
+def designs():
+    """Rows of two designs that share the epochs of one model; the second is better than it."""
+    return [
+        ensembles.Row(
+            source="cifar100",
+            variant="small",
+            design=design,
+            what=f"in words: {design}",
+            epochs=15,
+            members=2,
+            of_members=(0.4, 0.5),
+            single=0.5,
+            control=0.5,
+            **dict.fromkeys(ensembles.RULES, 0.5 + difference),
+            of_views=0.55,
+            disagreement=0.25,
+            difference=difference,
+            low=difference - 0.01,
+            high=difference + 0.01,
+            verdict=verdict,
+            seconds=100.0,
+            seeds=(1, 2),
+        )
+        for design, difference, verdict in [("cycle", 0.005, "same"), ("five", 0.03, "better")]
+    ]
+
+
+@pytest.fixture
 def reports(tmp_path, metrics):
     """What the page reads, as `prepare`, `evaluate` and `report` write it."""
 
@@ -224,7 +284,7 @@ def reports(tmp_path, metrics):
 
     for name in (
         *("accuracy", "differences", "learning_rates"),
-        *("members_snapshot", "gains_snapshot"),
+        *("members_snapshot", "gains_snapshot", "ladder", "designs"),
     ):
         png(tmp_path / "figures" / f"{name}.png")
     for name in metrics["models"]:

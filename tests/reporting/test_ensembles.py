@@ -1,9 +1,11 @@
-import csv
+from dataclasses import replace
 
+from fifteen.reporting.csv_rows import read_rows, rows_csv
 from fifteen.reporting.ensembles import (
     RULES,
+    Row,
     ensemble_row,
-    ensembles_csv,
+    ensembles_chapters,
     ensembles_figure,
     ensembles_markdown,
     over_seeds,
@@ -31,6 +33,9 @@ def scored(share, shift=0):
 def result(single, together, shift=0, average=True):
     rules = {rule: scored(together, shift) for rule in RULES if average or rule != "average"}
     return {
+        "source": "cifar100",
+        "models": 3,
+        "training": {"epochs": 5},
         "members": 2,
         "member_accuracy": [single - 0.1, single],
         "single": scored(single, shift),
@@ -72,47 +77,108 @@ def test_over_seeds_by_hand():
 
 def test_rows(rows):
     one, five = rows
-    assert (one.verdict, one.difference) == ("same", (0.0, 0.0, 0.0))
+    assert (one.verdict, one.difference, one.low, one.high) == ("same", 0.0, 0.0, 0.0)
     assert five.control == one.single == pytest.approx(0.51)
-    assert five.difference[0] == pytest.approx(0.1)
+    assert five.difference == pytest.approx(0.1)
     assert five.verdict == "better"
     np.testing.assert_allclose(five.of_members, [0.35, 0.45])
-    assert five.rules["sum"] == pytest.approx(0.61)
-    assert "average" not in five.rules
+    assert five.sum == pytest.approx(0.61)
+    assert five.average is None
+    assert (five.source, five.epochs) == ("cifar100", 15)
     assert five.seeds == (1, 2)
 
 
 def test_seeds_that_only_one_has_do_not_count_for_the_difference():
     row = ensemble_row("five", "x", "small", OTHER, {2: CONTROL[2]})
     assert row.control == pytest.approx(0.52)
-    assert row.difference[0] == pytest.approx(0.1)
-    assert row.rules["sum"] == pytest.approx(0.61)
+    assert row.difference == pytest.approx(0.1)
+    assert row.sum == pytest.approx(0.61)
     with pytest.raises(ValueError, match="five and its control have no seed in common"):
         ensemble_row("five", "x", "small", OTHER, {3: CONTROL[1]})
 
 
 def test_markdown(rows):
     text = ensembles_markdown(rows)
-    assert "### small\n\nOne model of the whole budget: 51.00 %." in text
+    assert "### small: one model of the whole budget has 51.00 %" in text
     (line,) = [line for line in text.splitlines() if line.startswith("| five")]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[:4] == ["five", "five models", "35.00–45.00", "61.00"]
-    assert cells[8] == "–"  # no average
-    assert cells[11].startswith("+10.00 (+")
-    assert cells[11].endswith("), better")
+    assert cells[:3] == ["five", "five models", "+10.00"]
+    assert cells[3].startswith("+")
+    assert cells[4:7] == ["better", "35.00–45.00", "61.00"]
+    assert cells[11] == "–"  # no average
     assert "one \\| cycle" in text
+    assert "after at most 15 epochs of all members together" in text
 
 
-def test_csv(rows):
-    one, five = csv.DictReader(ensembles_csv(rows).splitlines())
-    assert (one["design"], five["design"]) == ("one", "five")
-    assert float(five["sum"]) == pytest.approx(0.61)
-    assert five["average"] == ""
-    assert five["verdict"] == "better"
+def row(design, difference, error, variant="small"):
+    """A design by its difference from one model and half of the interval."""
+    made = ensemble_row(design, f"in words: {design}", variant, OTHER, CONTROL)
+    low, high = difference - error, difference + error
+    verdict = "better" if low > 0 else "worse" if high < 0 else "same"
+    return replace(made, difference=difference, low=low, high=high, verdict=verdict)
+
+
+def sentences(*rows):
+    return [chapter.sentences for chapter in ensembles_chapters(rows)]
+
+
+def test_the_best_design_is_judged_and_the_others_are_named():
+    made = [row("a", 0.01, 0.02), row("b", 0.03, 0.01), row("c", -0.03, 0.01), row("d", 0.02, 0.01)]
+    assert sentences(*made) == [
+        [
+            "Best against one model of the whole budget is b (in words: b): the sum of its 2 "
+            "members is better than that model by 3.00 pp (95 % interval 2.00 to 4.00).",
+            "Others that are better than one model: d.",
+            "Others that are not distinguishable from one model: a.",
+            "Others that are worse than one model: c.",
+        ]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("difference", "words"),
+    [
+        (
+            0.005,
+            "not distinguishable from that model, the same as far as these images can tell "
+            "(difference +0.50 pp, 95 % interval −0.50 to +1.50).",
+        ),
+        (-0.02, "worse than that model by 2.00 pp (95 % interval 1.00 to 3.00)."),
+    ],
+)
+def test_the_best_design_may_be_no_better_than_one_model(difference, words):
+    ((sentence,),) = sentences(row("a", difference, 0.01))
+    assert sentence.endswith(f" members is {words}")
+
+
+def test_each_variant_is_a_chapter():
+    first, second = ensembles_chapters([row("a", 0.1, 0.01), row("b", 0.2, 0.01, "large")])
+    assert (first.title.split(":")[0], second.title.split(":")[0]) == ("small", "large")
+    assert [cells[0] for cells in first.rows] == ["a"]
+    assert "is a (" in first.sentences[0]
+    assert "is b (" in second.sentences[0]
+
+
+def test_rows_come_back_from_csv_as_they_were(rows, tmp_path):
+    path = tmp_path / "ensembles.csv"
+    path.write_text(rows_csv(Row, rows), encoding="utf-8")
+    assert read_rows(Row, path) == rows
 
 
 def test_figure(rows, tmp_path):
-    figure = ensembles_figure(rows)
-    (axes,) = figure.axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["one | cycle", "five models"]
+    figure = ensembles_figure([*rows, row("a", -0.02, 0.01, "large")])
+    small, large = figure.axes
+    assert [label.get_text() for label in small.get_yticklabels()] == ["one | cycle", "five models"]
+    assert (small.get_title("left"), large.get_title("left")) == ("small", "large")
+    # The dot is the sum, beside the control, in a scale of its own.
+    dots = [line for line in large.get_lines() if line.get_marker() == "s"]
+    assert [list(dot.get_xdata()) for dot in dots] == [pytest.approx([51 - 2])]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == [
+        "members",
+        "one model of the whole budget",
+        "their sum: better",
+        "their sum: not distinguishable",
+        "their sum: worse",
+    ]
     save_png(figure, tmp_path / "x.png")

@@ -1,10 +1,10 @@
-import csv
-import io
 from math import sqrt
 
+from fifteen.reporting.csv_rows import read_rows, rows_csv
 from fifteen.reporting.ladder import (
     Measured,
-    ladder_csv,
+    Row,
+    ladder_chapters,
     ladder_figure,
     ladder_markdown,
     ladder_rows,
@@ -19,6 +19,8 @@ def rung(name, accuracies, part="ladder", seconds=100.0, commit="0123456789ab", 
     """A rung with the accuracies of some seeds."""
     results = {
         seed: {
+            "source": "cifar100",
+            "training": {"epochs": 15},
             "val_accuracy": accuracy,
             "last_val_accuracy": accuracy - 0.01,
             "seconds": seconds + seed,
@@ -110,6 +112,17 @@ def test_rungs_without_common_seeds_have_no_gain():
     assert (apart.gain, apart.against) == (None, None)
 
 
+def test_over_a_gap_no_gain_is_of_two_changes():
+    gap = [MEASURED[0], rung("flips", {}), *MEASURED[2:]]
+    start, smoothing, wide, no_flips = ladder_rows(gap, "smoothing", "small")
+    assert (smoothing.rung, smoothing.gain, smoothing.against) == ("smoothing", None, None)
+    assert wide.gain == pytest.approx(0.07)
+    assert no_flips.against == "small"
+    (walk, _) = ladder_figure([start, smoothing, wide, no_flips]).axes
+    assert [bar.get_x() for bar in walk.patches] == pytest.approx([51.5])
+    assert ladder_rows([rung("start", {})], "start", "small") == []
+
+
 def test_without_the_reference_nothing_is_compared_with_it():
     rows = ladder_rows(MEASURED[-1:], "smoothing", "small")
     assert [row.gain for row in rows] == [None]
@@ -118,31 +131,78 @@ def test_without_the_reference_nothing_is_compared_with_it():
 
 def test_markdown():
     lines = ladder_markdown(ladder_rows(MEASURED, "smoothing", "small")).splitlines()
-    assert lines[0] == (
-        "| rung | change, on top of the one before | gain, pp | validation accuracy % "
-        "| after the last epoch % | s | seeds |"
+    assert lines[0] == "### One change after the other"
+    table = lines.index(
+        "| rung | change, on top of the one before | gain, pp (± standard error) | verdict "
+        "| validation accuracy % | after the last epoch % | parameters | train s | seeds |"
     )
-    assert lines[2:6] == [
-        "| start | in words: start | – | 40.00 ± 0.90 | 39.00 | 102 | 1, 2 |",
-        "| flips | in words: flips | +11.00 ± 1.08 | 51.00 ± 0.90 | 50.00 | 102 | 1, 2 |",
-        "| smoothing | in words: smoothing | (+0.50 ± 1.08) | 51.50 ± 0.90 | 50.50 | 102 | 1, 2 |",
-        "| wide | in words: wide | +7.00 ± – | 60.00 ± – | 59.00 | 102 | 2 |",
+    assert lines[table + 2 : table + 6] == [
+        "| start | in words: start | – | – | 40.00 ± 0.90 | 39.00 | 1,000 | 102 | 1, 2 |",
+        "| flips | in words: flips | +11.00 ± 1.08 | better | 51.00 ± 0.90 | 50.00 "
+        "| 1,000 | 102 | 1, 2 |",
+        "| smoothing | in words: smoothing | +0.50 ± 1.08 | not distinguishable from noise "
+        "| 51.50 ± 0.90 | 50.50 | 1,000 | 102 | 1, 2 |",
+        "| wide | in words: wide | +7.00 ± – | one seed | 60.00 ± – | 59.00 | 1,000 | 102 | 2 |",
     ]
-    assert lines[7].startswith("| rung | in place of what small has | change, pp |")
-    assert lines[9].startswith("| no_flips | in words: no_flips | −11.50 ± 1.08 | 40.00 ± 0.90 |")
-    assert lines[11].endswith("Commits: 01234567, 01234567+ (+: with changes).")
-
-
-def test_csv():
-    rows = list(
-        csv.DictReader(io.StringIO(ladder_csv(ladder_rows(MEASURED, "smoothing", "small"))))
+    assert "### One thing of small left out or replaced" in lines
+    assert any(
+        line.startswith("| rung | in place of what small has | change, pp") for line in lines
     )
-    assert [row["rung"] for row in rows] == [measured.name for measured in MEASURED]
-    assert rows[0]["gain"] == rows[0]["gain_error"] == rows[0]["against"] == ""
-    assert float(rows[1]["gain"]) == pytest.approx(0.11)
-    assert rows[1]["verdict"] == "better"
-    assert rows[1]["seeds"] == "1 2"
-    assert rows[4]["part"] == "leave_one_out"
+    assert any(
+        line.startswith("| no_flips | in words: no_flips | −11.50 ± 1.08 | worse | 40.00 ± 0.90 |")
+        for line in lines
+    )
+    assert lines[-1].endswith("Commits: 01234567, 01234567+ (+: with changes).")
+
+
+def sentences(measured):
+    return [c.sentences for c in ladder_chapters(ladder_rows(measured, "smoothing", "small"))]
+
+
+def test_sentences_name_what_is_real_and_what_is_noise():
+    walk, left_out = sentences(MEASURED)
+    assert walk == [
+        "From start to wide the validation accuracy goes from 40.00 to 60.00 %.",
+        "The largest gain beyond noise: flips (in words: flips), +11.00 ± 1.08 pp.",
+        "Not distinguishable from noise: smoothing.",
+        "Not judged, for want of two seeds in common with the one before: wide.",
+    ]
+    assert left_out == [
+        "The largest loss beyond noise: no_flips (in words: no_flips), −11.50 ± 1.08 pp."
+    ]
+
+
+def test_sentences_rank_what_is_real_by_its_size():
+    walk, left_out = sentences(
+        [
+            rung("start", {1: 0.40, 2: 0.40}),
+            rung("smoothing", {1: 0.42, 2: 0.421}),  # +2.05
+            rung("wide", {1: 0.47, 2: 0.47}),  # +4.95
+            rung("slow", {1: 0.46, 2: 0.46}),  # −1.00
+            rung("silu", {1: 0.43, 2: 0.431}, part="leave_one_out"),  # +1.00
+            rung("none", {1: 0.42, 2: 0.421}, part="leave_one_out"),  # 0.00
+        ]
+    )
+    assert walk[1].startswith("The largest gain beyond noise: wide (in words: wide), +4.95 ± ")
+    assert walk[2].startswith("Also better than the one before: smoothing (+2.05 ± ")
+    assert walk[3].startswith("Worse than the one before: slow (−1.00 ± ")
+    assert len(walk) == 4
+    assert left_out[0] == "No loss can be told from noise."
+    assert left_out[1].startswith("Better than small: silu (+1.00 ± ")
+    assert left_out[2] == "Not distinguishable from noise: none."
+
+
+def test_where_nothing_is_compared_nothing_is_said_of_gains():
+    assert sentences(MEASURED[:1]) == [[]]
+    assert sentences(MEASURED[-1:]) == [
+        ["Not judged, for want of two seeds in common with the reference: no_flips."]
+    ]
+
+
+def test_rows_come_back_from_csv_as_they_were(tmp_path):
+    path, rows = tmp_path / "ladder.csv", ladder_rows(MEASURED, "smoothing", "small")
+    path.write_text(rows_csv(Row, rows), encoding="utf-8")
+    assert read_rows(Row, path) == rows
 
 
 def test_figure(tmp_path):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from fifteen.reporting.page import SCRIPTS, VENDOR, _sort_key, render_page
@@ -48,10 +49,62 @@ class Page(HTMLParser):
         return " ".join("".join(self.text).split())
 
 
-def render(metrics, reports, searches=None, charts=None, diversities=None):
+def render(metrics, reports, searches=None, charts=None, diversities=None, changes=(), designs=()):
     folders = (reports / "models", reports / "figures", reports / "data")
-    html = render_page(metrics, searches or {}, charts or CHARTS, diversities or {}, *folders)
+    found = (searches or {}, charts or CHARTS, diversities or {}, changes, designs)
+    html = render_page(metrics, *found, *folders)
     return html, Page(html)
+
+
+def test_changes_have_a_section(metrics, reports, changes):
+    _, page = render(metrics, reports, changes=changes)
+    assert "#changes" in page.links
+    assert "changes" in page.ids
+    assert len(page.images) == PICTURES + 1
+    for text in (
+        "What is each change worth?",
+        "of at most 15 epochs",
+        "The largest gain beyond noise: flips (in words: flips), +11.00 ± 1.00 pp.",
+        "One thing of small left out or replaced",
+        "No loss can be told from noise.",
+        "−1.00 ± 1.00",
+        "not distinguishable from noise",
+        "Commits: 01234567.",
+    ):
+        assert text in page.words
+
+
+def test_designs_have_a_section(metrics, reports, designs):
+    _, page = render(metrics, reports, designs=designs)
+    assert "#designs" in page.links
+    assert "designs" in page.ids
+    assert len(page.images) == PICTURES + 1
+    for text in (
+        "Do several models pay, where they share 15 epochs?",
+        "small: one model of the whole budget has 50.00 %",
+        "better than that model by 3.00 pp (95 % interval 2.00 to 4.00)",
+        "Others that are not distinguishable from one model: cycle.",
+        "+2.00 to +4.00",
+    ):
+        assert text in page.words
+
+
+def test_without_measurements_there_is_no_word_of_them(metrics, reports):
+    for name in ("ladder", "designs"):
+        (reports / "figures" / f"{name}.png").unlink()
+    _, page = render(metrics, reports)
+    assert not {"changes", "designs"} & page.ids
+    assert "each change worth" not in page.words
+    assert "several models" not in page.words.lower()
+
+
+def test_what_a_change_is_called_is_escaped(metrics, reports, changes, designs):
+    evil = "<script>alert(1)</script>"
+    changes[1] = replace(changes[1], what=evil)
+    designs[1] = replace(designs[1], what=evil)
+    html, page = render(metrics, reports, changes=changes, designs=designs)
+    assert evil not in html
+    assert page.words.count(evil) == 4  # a sentence and a table, in both
 
 
 def test_members_of_an_ensemble(metrics, reports, diversity):
@@ -62,6 +115,7 @@ def test_members_of_an_ensemble(metrics, reports, diversity):
         "different answers for 30.00 % of the test images",
     ):
         assert text in page.words
+    assert "#ensembles" in page.links
     alts = " ".join(image["alt"] for image in page.images)
     assert "how different each two of the snapshots of snapshot are" in alts
     assert "gain of each class" in alts

@@ -48,11 +48,12 @@ def drawn(metrics):
 
 
 @pytest.fixture(params=WIDTHS.values(), ids=WIDTHS.keys())
-def page(request, browser, metrics, reports, diversity):
+def page(request, browser, metrics, reports, diversity, changes, designs):
     """The browser with the page open, its charts drawn."""
     folders = (reports / "models", reports / "figures", reports / "data")
     path = reports / "report.html"
-    html = render_page(metrics, {}, drawn(metrics), {"snapshot": diversity}, *folders)
+    found = ({}, drawn(metrics), {"snapshot": diversity}, changes, designs)
+    html = render_page(metrics, *found, *folders)
     path.write_text(html, encoding="utf-8")
     size = {"width": request.param, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd(
@@ -97,6 +98,18 @@ def test_tables_sort_by_click_and_by_key(page):
     head.send_keys(Keys.ENTER)
     wait.until(lambda _: accuracies() == [41.62, 50.0, 51.5])
     assert head.get_attribute("aria-sort") == "ascending"
+
+
+def test_gains_sort_by_their_size(page):
+    table = page.find_element(By.CSS_SELECTOR, "#changes table")
+    head = next(h for h in table.find_elements(By.TAG_NAME, "th") if "gain" in h.text)
+    page.execute_script("arguments[0].click()", head)
+
+    def rungs():
+        return [cell.text for cell in table.find_elements(By.CSS_SELECTOR, "tbody th")]
+
+    # The first rung, which has no gain, comes last.
+    WebDriverWait(page, 10).until(lambda _: rungs() == ["flips", "start"])
 
 
 def test_a_model_is_chosen(page):

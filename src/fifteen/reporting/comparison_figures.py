@@ -4,21 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fifteen.reporting.comparisons import relative_to
-from fifteen.reporting.style import GREY, PALETTE, figure_style, new_figure, show_grid
+from fifteen.reporting.style import (
+    GREY,
+    figure_style,
+    new_figure,
+    show_grid,
+    verdict_keys,
+    verdict_look,
+)
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-
-# Shape and fill repeat what the colour says.
-_VERDICT_LOOKS = {
-    "better": {"color": PALETTE[1], "marker": "o", "markerfacecolor": PALETTE[1]},
-    "same": {"color": GREY, "marker": "o", "markerfacecolor": "white"},
-    "worse": {"color": PALETTE[2], "marker": "s", "markerfacecolor": PALETTE[2]},
-}
-_VERDICT_WORDS = {"better": "better", "same": "not distinguishable", "worse": "worse"}
 
 # More classes than this are set in two columns.
 _CLASSES_PER_COLUMN = 50
@@ -97,7 +96,7 @@ def differences_figure(comparisons: Sequence[Mapping[str, Any]], reference: str)
     axes = figure.add_subplot()
     axes.axvline(0, color="#222222", linewidth=0.8)
     for row, comparison in enumerate(rows):
-        look = _VERDICT_LOOKS[comparison["verdict"]]
+        look = verdict_look(comparison["verdict"])
         low, high = comparison["ci95"]
         difference = 100 * comparison["difference"]
         axes.plot([100 * low, 100 * high], [row, row], color=look["color"], linewidth=1.8)
@@ -116,16 +115,8 @@ def differences_figure(comparisons: Sequence[Mapping[str, Any]], reference: str)
         f"test accuracy minus that of {reference} (percentage points)", parse_math=False
     )
     show_grid(axes, "x")
-    present = {comparison["verdict"] for comparison in rows}
-    figure.legend(
-        handles=[
-            Line2D([], [], label=_VERDICT_WORDS[verdict], **look)
-            for verdict, look in _VERDICT_LOOKS.items()
-            if verdict in present
-        ],
-        loc="outside upper left",
-        ncols=3,
-    )
+    keys = verdict_keys(comparison["verdict"] for comparison in rows)
+    figure.legend(handles=keys, loc="outside upper left", ncols=3)
     return figure
 
 

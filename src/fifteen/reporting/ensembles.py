@@ -1,17 +1,24 @@
-"""How several models may share the epochs of one: from measurements to table and figure."""
+"""How several models may share the epochs of one: from measurements to words and figure."""
 
 import base64
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
-from fifteen.reporting.style import GREY, PALETTE, figure_style, new_figure, show_grid
-from fifteen.reporting.tables import NONE, percent, signed_points
+from fifteen.reporting.chapters import Chapter, chapters_markdown
+from fifteen.reporting.style import (
+    GREY,
+    figure_style,
+    new_figure,
+    show_grid,
+    verdict_keys,
+    verdict_look,
+)
+from fifteen.reporting.tables import NONE, percent, signed_points, verdict_phrase
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -23,36 +30,54 @@ class Row:
     """A design and what it came to; accuracies are shares of 1, means over the seeds.
 
     Attributes:
-        name: of the design.
-        what: it in words.
+        source: the data set.
         variant: that it changes; the first design of a variant is the control of the others.
-        seeds: those it was measured with.
+        design: its name.
+        what: it in words.
+        epochs: those of all its trainings together.
         members: number of members.
         of_members: the accuracy of each member.
         single: that of the best single model on the way.
-        rules: that of each rule; what has no such rule is left out.
+        sum: that of the members by the rule of this name, as the five that follow.
+        logits: see `sum`.
+        vote: see `sum`.
+        weighted: see `sum`.
+        greedy: see `sum`.
+        average: see `sum`; None where the members have no weights to average.
         of_views: that of the sum over six views of each image.
         disagreement: the share of images on which two members differ.
-        control: the single model of the control, on the seeds that both have; None for itself.
-        difference: of the sum from that, with its 95 % interval.
-        verdict: `better`, `worse` or `same`, by whether the interval leaves out 0.
+        control: that of the control's single model, on the seeds that both have.
+        difference: of the sum from that.
+        low: where the 95 % interval of the difference begins.
+        high: where it ends.
+        verdict: by whether the interval leaves out 0.
         seconds: of the trainings.
+        seeds: those it was measured with.
     """
 
-    name: str
-    what: str
+    source: str
     variant: str
-    seeds: tuple[int, ...]
+    design: str
+    what: str
+    epochs: int
     members: int
     of_members: tuple[float, ...]
     single: float
-    rules: Mapping[str, float]
+    sum: float
+    logits: float
+    vote: float
+    weighted: float
+    greedy: float
+    average: float | None
     of_views: float
     disagreement: float
     control: float
-    difference: tuple[float, float, float]
-    verdict: str
+    difference: float
+    low: float
+    high: float
+    verdict: Literal["better", "worse", "same"]
     seconds: float
+    seeds: tuple[int, ...]
 
 
 def packed(right: np.ndarray) -> str:
@@ -109,135 +134,166 @@ def ensemble_row(
     difference, low, high = over_seeds(together, alone)
     found = list(results.values())
     return Row(
-        name=name,
-        what=what,
+        source=found[0]["source"],
         variant=variant,
-        seeds=tuple(sorted(results)),
+        design=name,
+        what=what,
+        epochs=found[0]["models"] * found[0]["training"]["epochs"],
         members=found[0]["members"],
         of_members=tuple(np.mean([one["member_accuracy"] for one in found], axis=0).tolist()),
         single=fmean(one["single"]["accuracy"] for one in found),
-        rules={
-            rule: fmean(one["rules"][rule]["accuracy"] for one in found)
-            for rule in RULES
-            if rule in found[0]["rules"]
-        },
+        **{rule: _mean_accuracy(found, rule) for rule in RULES},
         of_views=fmean(one["sum_of_views"]["accuracy"] for one in found),
         disagreement=fmean(one["disagreement"] for one in found),
         control=float(alone.mean()),
-        difference=(difference, low, high),
+        difference=difference,
+        low=low,
+        high=high,
         verdict="better" if low > 0 else "worse" if high < 0 else "same",
         seconds=fmean(one["seconds"] for one in found),
+        seeds=tuple(sorted(results)),
     )
 
 
-def ensembles_markdown(rows: Sequence[Row]) -> str:
-    """The table, one part for each variant."""
-    parts = []
-    for variant in dict.fromkeys(row.variant for row in rows):
-        of_variant = [row for row in rows if row.variant == variant]
-        lines = [
-            ["design", "what", "members %", *RULES, "six views", "differ %"],
-            [":--", ":--", "--:", *["--:"] * len(RULES), "--:", "--:"],
-        ]
-        lines[0] += ["sum − one model, pp (95 % interval)", "s", "seeds"]
-        lines[1] += ["--:", "--:", ":--"]
-        for row in of_variant:
-            low, high = min(row.of_members), max(row.of_members)
-            lines.append(
-                [
-                    row.name,
-                    row.what.replace("|", "\\|"),
-                    f"{percent(low)}–{percent(high)}",
-                    *(percent(row.rules[r]) if r in row.rules else NONE for r in RULES),
-                    percent(row.of_views),
-                    percent(row.disagreement),
-                    _difference(row),
-                    f"{row.seconds:.0f}",
-                    ", ".join(map(str, row.seeds)),
-                ]
-            )
-        first = of_variant[0]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        parts.append(
-            f"### {variant}\n\nOne model of the whole budget: {percent(first.single)} %.\n\n{table}"
+def ensembles_chapters(rows: Sequence[Row]) -> list[Chapter]:
+    """One for each variant: which design does best, and how all of them do by every rule."""
+    header = ["design", "what", "sum − one model, pp", "95 % interval, pp", "verdict: the sum is"]
+    header += ["members %", *(f"{rule} %" for rule in RULES), "six views %", "differ %"]
+    header += ["train s", "seeds"]
+    return [
+        Chapter(
+            f"{variant}: one model of the whole budget has {percent(of_variant[0].single)} %",
+            _sentences(of_variant),
+            header,
+            [_cells(row) for row in of_variant],
         )
-    return "\n\n".join([*parts, _NOTE]) + "\n"
+        for variant, of_variant in _by_variant(rows).items()
+    ]
 
 
-def ensembles_csv(rows: Iterable[Row]) -> str:
-    """All numbers, one line per design."""
-    text = io.StringIO()
-    lines = [_csv_line(row) for row in rows]
-    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+def ensembles_markdown(rows: Sequence[Row]) -> str:
+    """The chapters, and the note, in Markdown."""
+    return chapters_markdown(ensembles_chapters(rows), ensembles_note(rows))
+
+
+def ensembles_note(rows: Sequence[Row]) -> str:
+    """What the numbers rest on."""
+    return (
+        f"Means over the seeds, on the validation images, after at most {most_epochs(rows)} epochs "
+        "of all members together. One model: that of the first design. The sum is set against it "
+        "on the same images with the same seeds; where the interval leaves out 0, one is better. "
+        "The best of several is favoured a little by being chosen on these images. Members: from "
+        "the lowest to the highest; differ: how often two of them disagree. The rules weighted and "
+        "greedy are cross-validated: each image by weights fitted on others."
+    )
+
+
+def most_epochs(rows: Sequence[Row]) -> int:
+    """The epochs that the designs may share."""
+    return max(row.epochs for row in rows)
 
 
 @figure_style()
 def ensembles_figure(rows: Sequence[Row]) -> Figure:
-    """For each design its members, their sum, and the one model of the whole budget."""
-    figure = new_figure(7.2, 1.1 + 0.42 * len(rows))
-    axes = figure.add_subplot()
-    for y, row in enumerate(rows):
-        axes.plot(
-            [100 * accuracy for accuracy in row.of_members],
-            [y] * len(row.of_members),
-            "|",
-            color=GREY,
-            markersize=9,
-        )
-        axes.plot([100 * row.control] * 2, [y - 0.4, y + 0.4], color="#222222", linewidth=1)
-        middle, low, high = (100 * (row.control + part) for part in row.difference)
-        axes.plot([low, high], [y, y], color=PALETTE[1], linewidth=1.8)
-        axes.plot(middle, y, "o", color=PALETTE[1], markersize=6)
-    axes.set_yticks(range(len(rows)), [row.what for row in rows], parse_math=False)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.margins(x=0.05)
-    axes.set_xlabel("validation accuracy (%)")
-    show_grid(axes, "x")
+    """For each design its members, their sum, and the one model of the whole budget.
+
+    Each variant has a panel, and a scale, of its own.
+
+    Args:
+        rows: at least one.
+    """
+    variants = _by_variant(rows)
+    heights = [1.6 + len(of_variant) for of_variant in variants.values()]
+    figure = new_figure(7.2, 0.5 + 0.36 * sum(heights))
+    panels = figure.subplots(len(variants), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for axes, (variant, of_variant) in zip(panels, variants.items(), strict=True):
+        _draw_designs(axes, of_variant)
+        axes.set_title(variant, loc="left", parse_math=False)
+    panels[-1].set_xlabel("validation accuracy (%)")
     keys = [
         Line2D([], [], linestyle="none", marker="|", color=GREY, markersize=9, label="members"),
-        Line2D([], [], color=PALETTE[1], marker="o", label="their sum, 95 % interval"),
         Line2D([], [], color="#222222", linewidth=1, label="one model of the whole budget"),
+        *verdict_keys((row.verdict for row in rows), "their sum: "),
     ]
-    figure.legend(handles=keys, loc="outside upper left", ncols=3)
+    figure.legend(handles=keys, loc="outside upper left", ncols=len(keys))
     return figure
 
 
-_NOTE = (
-    "Means over the seeds, on the validation images. `weighted` and `greedy` are cross-validated: "
-    "each image by weights fitted on others. The last columns: the sum against the single model of "
-    "the first design, on the same images with the same seeds; an interval that leaves out 0 says "
-    "that one is better."
-)
+def _draw_designs(axes: Axes, rows: Sequence[Row]) -> None:
+    for y, row in enumerate(rows):
+        members = [100 * accuracy for accuracy in row.of_members]
+        axes.plot(members, [y] * len(members), "|", color=GREY, markersize=9)
+        axes.plot([100 * row.control] * 2, [y - 0.4, y + 0.4], color="#222222", linewidth=1)
+        middle, low, high = (
+            100 * (row.control + part) for part in (row.difference, row.low, row.high)
+        )
+        look = verdict_look(row.verdict)
+        axes.plot([low, high], [y, y], color=look["color"], linewidth=1.8)
+        axes.plot(middle, y, linestyle="none", markersize=6, **look)
+        axes.text(
+            1.01,
+            y,
+            f"{signed_points(row.difference)} pp",
+            va="center",
+            transform=axes.get_yaxis_transform(),
+        )
+    axes.set_yticks(range(len(rows)), [row.what for row in rows], parse_math=False)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.margins(x=0.05)
+    show_grid(axes, "x")
 
 
-def _difference(row: Row) -> str:
-    middle, low, high = row.difference
-    return f"{signed_points(middle)} ({signed_points(low)} to {signed_points(high)}), {row.verdict}"
+def _mean_accuracy(found: Sequence[Mapping[str, Any]], rule: str) -> float | None:
+    if rule not in found[0]["rules"]:
+        return None
+    return fmean(one["rules"][rule]["accuracy"] for one in found)
 
 
-def _csv_line(row: Row) -> dict[str, str]:
-    difference, low, high = row.difference
-    numbers = {
-        "lowest_member": min(row.of_members),
-        "highest_member": max(row.of_members),
-        "single": row.single,
-        **{rule: row.rules.get(rule) for rule in RULES},
-        "sum_of_views": row.of_views,
-        "disagreement": row.disagreement,
-        "control": row.control,
-        "difference": difference,
-        "low": low,
-        "high": high,
-        "seconds": row.seconds,
+def _by_variant(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    variants: dict[str, list[Row]] = {}
+    for row in rows:
+        variants.setdefault(row.variant, []).append(row)
+    return variants
+
+
+_OTHERS = {
+    "better": "Others that are better than one model",
+    "same": "Others that are not distinguishable from one model",
+    "worse": "Others that are worse than one model",
+}
+
+
+def _sentences(rows: Sequence[Row]) -> list[str]:
+    """The design whose sum gains most, and the verdict on each."""
+    best = max(rows, key=lambda row: row.difference)
+    comparison = {
+        "difference": best.difference,
+        "ci95": (best.low, best.high),
+        "verdict": best.verdict,
     }
-    words = {
-        "design": row.name,
-        "variant": row.variant,
-        "seeds": " ".join(map(str, row.seeds)),
-        "members": str(row.members),
-        "verdict": row.verdict,
-    }
-    return words | {key: "" if n is None else f"{n:.6g}" for key, n in numbers.items()}
+    sentences = [
+        f"Best against one model of the whole budget is {best.design} ({best.what}): the sum of "
+        f"its {best.members} members is {verdict_phrase(comparison, 'that model')}."
+    ]
+    for verdict, words in _OTHERS.items():
+        names = [row.design for row in rows if row is not best and row.verdict == verdict]
+        if names:
+            sentences.append(f"{words}: {', '.join(names)}.")
+    return sentences
+
+
+def _cells(row: Row) -> list[str]:
+    rules = (getattr(row, rule) for rule in RULES)
+    return [
+        row.design,
+        row.what,
+        signed_points(row.difference),
+        f"{signed_points(row.low)} to {signed_points(row.high)}",
+        row.verdict,
+        f"{percent(min(row.of_members))}–{percent(max(row.of_members))}",
+        *(NONE if accuracy is None else percent(accuracy) for accuracy in rules),
+        percent(row.of_views),
+        percent(row.disagreement),
+        f"{row.seconds:.0f}",
+        ", ".join(map(str, row.seeds)),
+    ]

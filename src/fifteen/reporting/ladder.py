@@ -1,4 +1,4 @@
-"""What each of many changes is worth: from measurements with several seeds to table and figure.
+"""What each of many changes is worth: from measurements with several seeds to words and figure.
 
 The spread between seeds is estimated from all rungs together. Two or three seeds say next to
 nothing on the spread of one rung (with two, a gain of nothing is larger than twice a standard
@@ -6,8 +6,6 @@ error of its own in 3 of 10 cases), while the rungs together have some twenty de
 This takes the spread to be about the same on every rung.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,8 +13,9 @@ from math import sqrt
 from statistics import fmean
 from typing import Any, Literal
 
+from fifteen.reporting.chapters import Chapter, chapters_markdown
 from fifteen.reporting.style import GREY, PALETTE, figure_style, new_figure, show_grid
-from fifteen.reporting.tables import NONE, percent, signed_points, signed_with_error
+from fifteen.reporting.tables import NONE, UNPROVEN, percent, signed_points, signed_with_error
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,8 +23,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 Part = Literal["ladder", "leave_one_out"]
+Verdict = Literal["better", "worse", "unsure"]
+
+WALK, LEFT_OUT = "One change after the other", "One thing of {} left out or replaced"
 
 _COLOURS = {"better": PALETTE[1], "worse": PALETTE[2], "unsure": "#b9b9b9"}
+_OPPOSITE = {"better": "worse", "worse": "better"}
 _WORDS = {
     "better": "better",
     "worse": "worse",
@@ -41,8 +44,9 @@ class Measured:
         name: of the rung.
         part: whether it adds to the rung before it or leaves something of the reference out.
         what: its change in words.
-        results: by seed, at least one; each with `val_accuracy` and `last_val_accuracy` (0 to 1),
-            `seconds`, `parameters`, `commit` and `modified`.
+        results: by seed, none where nothing has been measured yet; each with `source`, `training`,
+            `val_accuracy` and `last_val_accuracy` (0 to 1), `seconds`, `parameters`, `commit` and
+            `modified`.
     """
 
     name: str
@@ -56,41 +60,40 @@ class Row:
     """A line of the table; accuracies and their differences are shares of 1.
 
     Attributes:
-        rung: its name.
+        source: the data set.
         part: as in `Measured`.
+        rung: its name.
         what: its change in words.
-        seeds: those it was measured with.
-        accuracy: mean validation accuracy of the best epochs.
-        error: the standard error of that; None where the spread is unknown.
-        last_accuracy: mean validation accuracy after the last epoch.
+        epochs: those a training may take.
         against: what it is compared with, or None.
         gain: mean difference from that rung over the seeds that both have, or None.
         gain_error: the standard error of that; None for a single seed.
+        verdict: `unsure` unless the gain is larger than twice its standard error.
+        accuracy: mean validation accuracy of the best epochs.
+        error: the standard error of that; None where the spread is unknown.
+        last_accuracy: mean validation accuracy after the last epoch.
         seconds: mean time of a training.
         parameters: of the network.
+        seeds: those it was measured with.
         commits: those it was measured with; one that had been changed ends in +.
     """
 
-    rung: str
+    source: str
     part: Part
+    rung: str
     what: str
-    seeds: tuple[int, ...]
-    accuracy: float
-    error: float | None
-    last_accuracy: float
+    epochs: int
     against: str | None
     gain: float | None
     gain_error: float | None
+    verdict: Verdict
+    accuracy: float
+    error: float | None
+    last_accuracy: float
     seconds: float
     parameters: int
+    seeds: tuple[int, ...]
     commits: tuple[str, ...]
-
-    @property
-    def verdict(self) -> Literal["better", "worse", "unsure"]:
-        """`unsure` unless the gain is larger than twice its standard error."""
-        if self.gain is None or self.gain_error is None or abs(self.gain) <= 2 * self.gain_error:
-            return "unsure"
-        return "better" if self.gain > 0 else "worse"
 
 
 def pooled_deviation(groups: Iterable[Sequence[float]]) -> float | None:
@@ -112,6 +115,8 @@ def pooled_deviation(groups: Iterable[Sequence[float]]) -> float | None:
 def ladder_rows(measured: Sequence[Measured], reference: str, called: str) -> list[Row]:
     """The table: the walk in its order, each rung against the one before, then what is left out.
 
+    A rung without results has no row, and the one after it no gain: that would be of two changes.
+
     Args:
         measured: the rungs of both parts, in their order.
         reference: the name of the rung that those of `leave_one_out` are compared with; where it
@@ -129,51 +134,75 @@ def ladder_rows(measured: Sequence[Measured], reference: str, called: str) -> li
         for rung in measured
         if rung.name in against
     }
-    gains = {rung.name: _paired(rung, against.get(rung.name)) for rung in measured}
-    spread = pooled_deviation(_accuracies(rung) for rung in measured)
-    spread_of_gains = pooled_deviation(gain for gain in gains.values() if gain)
-    return [
-        Row(
-            rung=rung.name,
-            part=rung.part,
-            what=rung.what,
-            seeds=tuple(sorted(rung.results)),
-            accuracy=fmean(_accuracies(rung)),
-            error=_standard_error(spread, len(rung.results)),
-            last_accuracy=fmean(r["last_val_accuracy"] for r in rung.results.values()),
-            against=names[rung.name] if gains[rung.name] else None,
-            gain=fmean(gains[rung.name]) if gains[rung.name] else None,
-            gain_error=_standard_error(spread_of_gains, len(gains[rung.name])),
-            seconds=fmean(r["seconds"] for r in rung.results.values()),
-            parameters=next(iter(rung.results.values()))["parameters"],
-            commits=tuple(dict.fromkeys(_commit(r) for r in rung.results.values())),
+    paired = {rung.name: _paired(rung, against.get(rung.name)) for rung in measured}
+    spread = pooled_deviation(_accuracies(rung) for rung in measured if rung.results)
+    spread_of_gains = pooled_deviation(gains for gains in paired.values() if gains)
+    rows = []
+    for rung in (rung for rung in measured if rung.results):
+        gains, results = paired[rung.name], list(rung.results.values())
+        gain = fmean(gains) if gains else None
+        gain_error = _standard_error(spread_of_gains, len(gains))
+        rows.append(
+            Row(
+                source=results[0]["source"],
+                part=rung.part,
+                rung=rung.name,
+                what=rung.what,
+                epochs=results[0]["training"]["epochs"],
+                against=names[rung.name] if gains else None,
+                gain=gain,
+                gain_error=gain_error,
+                verdict=_verdict(gain, gain_error),
+                accuracy=fmean(_accuracies(rung)),
+                error=_standard_error(spread, len(results)),
+                last_accuracy=fmean(result["last_val_accuracy"] for result in results),
+                seconds=fmean(result["seconds"] for result in results),
+                parameters=results[0]["parameters"],
+                seeds=tuple(sorted(rung.results)),
+                commits=tuple(dict.fromkeys(map(_commit, results))),
+            )
         )
-        for rung in measured
-    ]
+    return rows
 
 
-def ladder_csv(rows: Sequence[Row]) -> str:
-    """The table for machines: shares of 1 and seconds, empty where something is unknown."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    columns = ["part", "rung", "what", "against", "gain", "gain_error", "verdict", "accuracy"]
-    columns += ["error", "last_accuracy", "seconds", "parameters", "seeds", "commits"]
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_csv_cell(getattr(row, column)) for column in columns])
-    return file.getvalue()
+def ladder_chapters(rows: Sequence[Row]) -> list[Chapter]:
+    """The walk, and what was left out, where there is something of them."""
+    walk, left_out = _parts(rows)
+    chapters = []
+    if walk:
+        first, last = walk[0], walk[-1]
+        whole = (
+            f"From {first.rung} to {last.rung} the validation accuracy goes from "
+            f"{percent(first.accuracy)} to {percent(last.accuracy)} %."
+        )
+        sentences = [whole, *_verdicts(walk[1:], "the one before", "better", "gain")]
+        heads = ("change, on top of the one before", "gain, pp (± standard error)")
+        chapters.append(_chapter(WALK, sentences if walk[1:] else [], heads, walk))
+    if left_out:
+        reference = _reference(left_out)
+        sentences = _verdicts(left_out, reference, "worse", "loss")
+        heads = (f"in place of what {reference} has", "change, pp (± standard error)")
+        chapters.append(_chapter(LEFT_OUT.format(reference), sentences, heads, left_out))
+    return chapters
 
 
 def ladder_markdown(rows: Sequence[Row]) -> str:
-    """Both parts as Markdown tables, with a note on what the numbers rest on."""
-    walk, left_out = _parts(rows)
-    sections = []
-    if walk:
-        sections.append(_table("change, on top of the one before", "gain, pp", walk))
-    if left_out:
-        reference = next((row.against for row in left_out if row.against), "the reference")
-        sections.append(_table(f"in place of what {reference} has", "change, pp", left_out))
-    return "\n\n".join([*sections, _note(rows)]) + "\n"
+    """Both parts, and the note, in Markdown."""
+    return chapters_markdown(ladder_chapters(rows), ladder_note(rows))
+
+
+def ladder_note(rows: Sequence[Row]) -> str:
+    """What the numbers rest on."""
+    commits = list(dict.fromkeys(commit for row in rows for commit in row.commits))
+    changed = " (+: with changes)" if any(commit.endswith("+") for commit in commits) else ""
+    return (
+        "Means over seeds of the best epoch's validation accuracy; gains are paired over the seeds "
+        "that both rungs have. ± is one standard error, from the spread between seeds of all rungs "
+        f"together; {NONE}: one seed alone. Better and worse mean by more than twice that error; "
+        "of twenty changes that do nothing, about one would pass by luck. All rungs are judged by "
+        "the same validation images, and the errors do not say how others would judge. "
+        f"Commits: {', '.join(commits)}{changed}."
+    )
 
 
 @figure_style()
@@ -197,8 +226,8 @@ def ladder_figure(rows: Sequence[Row]) -> Figure:
         _draw_walk(panels["ladder"], walk)
     if left_out:
         _draw_left_out(panels["leave_one_out"], left_out)
-    present = [verdict for verdict in _COLOURS if any(row.verdict == verdict for row in rows)]
-    keys = [Patch(color=_COLOURS[verdict], label=_WORDS[verdict]) for verdict in present]
+    drawn = {row.verdict for row in rows if row.gain is not None}
+    keys = [Patch(color=_COLOURS[v], label=_WORDS[v]) for v in _COLOURS if v in drawn]
     whisker = Line2D([], [], color="#222222", linewidth=1, label="two standard errors")
     figure.legend(handles=[*keys, whisker], loc="outside upper left", ncols=len(keys) + 1)
     return figure
@@ -207,7 +236,7 @@ def ladder_figure(rows: Sequence[Row]) -> Figure:
 def _draw_walk(axes: Axes, rows: Sequence[Row]) -> None:
     for y, row in enumerate(rows):
         accuracy = 100 * row.accuracy
-        if y:
+        if row.gain is not None:
             before = 100 * rows[y - 1].accuracy
             axes.barh(y, accuracy - before, left=before, height=0.62, color=_COLOURS[row.verdict])
             axes.plot([before, before], [y - 1, y], color=GREY, linewidth=0.6)
@@ -216,7 +245,7 @@ def _draw_walk(axes: Axes, rows: Sequence[Row]) -> None:
         _beside(axes, y, percent(row.accuracy), _gain_text(row), f"{row.seconds:.0f} s")
     _finish(axes, rows, ("%", "gain, pp", "time"))
     axes.set_xlabel("validation accuracy (%)")
-    axes.set_title("One change after the other", loc="left")
+    axes.set_title(WALK, loc="left")
 
 
 def _draw_left_out(axes: Axes, rows: Sequence[Row]) -> None:
@@ -226,10 +255,10 @@ def _draw_left_out(axes: Axes, rows: Sequence[Row]) -> None:
             axes.barh(y, 100 * row.gain, height=0.62, color=_COLOURS[row.verdict])
             _whisker(axes, 100 * row.gain, y, row.gain_error)
         _beside(axes, y, percent(row.accuracy), _gain_text(row), f"{row.seconds:.0f} s")
-    reference = next((row.against for row in rows if row.against), "the reference")
+    reference = _reference(rows)
     _finish(axes, rows, ("%", "change, pp", "time"))
     axes.set_xlabel(f"validation accuracy minus that of {reference} (pp)", parse_math=False)
-    axes.set_title(f"One thing of {reference} left out or replaced", loc="left", parse_math=False)
+    axes.set_title(LEFT_OUT.format(reference), loc="left", parse_math=False)
 
 
 def _whisker(axes: Axes, x: float, y: float, error: float | None) -> None:
@@ -294,52 +323,94 @@ def _parts(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     )
 
 
-def _csv_cell(value: Any) -> str:  # noqa: ANN401 - of any column
-    if isinstance(value, tuple):
-        return " ".join(map(str, value))
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return "" if value is None else str(value)
+def _reference(left_out: Sequence[Row]) -> str:
+    return next((row.against for row in left_out if row.against), "the reference")
 
 
-def _gain_text(row: Row) -> str:
-    """`+1.20 ± 0.31`; in brackets where it may be noise, with a dash for an unknown error."""
+def _verdict(gain: float | None, error: float | None) -> Verdict:
+    if gain is None or error is None or abs(gain) <= 2 * error:
+        return "unsure"
+    return "better" if gain > 0 else "worse"
+
+
+def _verdicts(rows: Sequence[Row], than: str, sought: Verdict, noun: str) -> list[str]:
+    """The largest difference of the sort that is sought, the others that are real, then the rest.
+
+    Args:
+        rows: what is judged; may be empty.
+        than: the words for what they are compared with.
+        sought: `better` or `worse`.
+        noun: the word for a difference of that sort.
+    """
+    real = sorted((row for row in rows if row.verdict != "unsure"), key=lambda r: -abs(r.gain))
+    found = [row for row in real if row.verdict == sought]
+    others = [row for row in real if row.verdict != sought]
+    unproven = [row for row in rows if row.verdict == "unsure" and row.gain_error is not None]
+    unjudged = [row for row in rows if row.gain_error is None]
+    sentences = []
+    if found:
+        first = found[0]
+        sentences.append(
+            f"The largest {noun} beyond noise: {first.rung} ({first.what}), {_gain(first)} pp."
+        )
+    elif real or unproven:
+        sentences.append(f"No {noun} can be told from noise.")
+    for words, of_verdict in ((f"also {sought}", found[1:]), (_OPPOSITE[sought], others)):
+        if of_verdict:
+            named = ", ".join(f"{row.rung} ({_gain(row)})" for row in of_verdict)
+            sentences.append(f"{words.capitalize()} than {than}: {named}.")
+    if unproven:
+        sentences.append(f"{UNPROVEN.capitalize()}: {', '.join(row.rung for row in unproven)}.")
+    if unjudged:
+        names = ", ".join(row.rung for row in unjudged)
+        sentences.append(f"Not judged, for want of two seeds in common with {than}: {names}.")
+    return sentences
+
+
+def _chapter(
+    title: str, sentences: list[str], heads: tuple[str, str], rows: Sequence[Row]
+) -> Chapter:
+    header = ["rung", *heads, "verdict", "validation accuracy %", "after the last epoch %"]
+    header += ["parameters", "train s", "seeds"]
+    return Chapter(
+        title,
+        sentences,
+        header,
+        [
+            [
+                row.rung,
+                row.what,
+                _gain(row),
+                _verdict_cell(row),
+                f"{percent(row.accuracy)} ± {NONE if row.error is None else percent(row.error)}",
+                percent(row.last_accuracy),
+                f"{row.parameters:,}",
+                f"{row.seconds:.0f}",
+                ", ".join(map(str, row.seeds)),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _gain(row: Row) -> str:
+    """`+1.20 ± 0.31`, with a dash for an unknown error, or one alone where there is no gain."""
     if row.gain is None:
         return NONE
     if row.gain_error is None:
         return f"{signed_points(row.gain)} ± {NONE}"
-    text = signed_with_error(row.gain, row.gain_error)
-    return f"({text})" if row.verdict == "unsure" else text
+    return signed_with_error(row.gain, row.gain_error)
 
 
-def _table(what: str, gain: str, rows: Sequence[Row]) -> str:
-    lines = [
-        ["rung", what, gain, "validation accuracy %", "after the last epoch %", "s", "seeds"],
-        [":--", ":--", "--:", "--:", "--:", "--:", ":--"],
-    ]
-    for row in rows:
-        error = NONE if row.error is None else percent(row.error)
-        lines.append(
-            [
-                row.rung,
-                row.what.replace("|", "\\|"),
-                _gain_text(row),
-                f"{percent(row.accuracy)} ± {error}",
-                percent(row.last_accuracy),
-                f"{row.seconds:.0f}",
-                ", ".join(map(str, row.seeds)),
-            ]
-        )
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _verdict_cell(row: Row) -> str:
+    if row.gain is None:
+        return NONE
+    if row.gain_error is None:
+        return "one seed"
+    return UNPROVEN if row.verdict == "unsure" else row.verdict
 
 
-def _note(rows: Sequence[Row]) -> str:
-    commits = list(dict.fromkeys(commit for row in rows for commit in row.commits))
-    changed = " (+: with changes)" if any(commit.endswith("+") for commit in commits) else ""
-    return (
-        "Means over seeds of the best epoch's validation accuracy; gains are paired over the seeds "
-        "that both rungs have. ± is one standard error, from the spread between seeds of all rungs "
-        f"together; {NONE}: one seed alone. In brackets: smaller than twice its error, not told "
-        "from noise. All rungs are judged by the same validation images, and the errors do not say "
-        f"how others would judge. Commits: {', '.join(commits)}{changed}."
-    )
+def _gain_text(row: Row) -> str:
+    """The gain, in brackets where it may be noise."""
+    unproven = row.gain_error is not None and row.verdict == "unsure"
+    return f"({_gain(row)})" if unproven else _gain(row)

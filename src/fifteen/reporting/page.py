@@ -4,13 +4,13 @@ import base64
 import csv
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fifteen.files import read_json
-from fifteen.reporting import charts, search_tables, tables
+from fifteen.reporting import charts, ensembles, ladder, search_tables, tables
 from fifteen.reporting.comparisons import relative_to
 from fifteen.reporting.original import original_results
 from fifteen.reporting.search_tables import Searched
@@ -45,6 +45,8 @@ def render_page(
     searches: Mapping[str, Searched],
     specs: Mapping[str, charts.Spec],
     diversities: Mapping[str, Mapping[str, Any]],
+    changes: Sequence[ladder.Row],
+    designs: Sequence[ensembles.Row],
     models_dir: Path,
     figures_dir: Path,
     data_dir: Path,
@@ -56,13 +58,16 @@ def render_page(
         searches: the hyperparameter searches by variant; may be empty.
         specs: of the charts: `curves`, `per_class`, `confusion` and `calibration`.
         diversities: the fields of `Diversity` for the snapshots of each variant that are combined.
+        changes: what each change is worth; may be empty.
+        designs: how models may share the epochs; may be empty.
         models_dir: `reports/models`, with a folder per model: `per_class.csv`, `confusion.png`,
             `confused_pairs.png` and `mistakes.png`.
         figures_dir: `reports/figures`: `accuracy.png`, `learning_rates.png` and, where something is
             compared with the baseline, `differences.png`; for each search
             `search_<variant>_parallel.png`, `search_<variant>_curves.png` and, where there are
             importances, `search_<variant>_importance.png`; `members_<variant>.png` and
-            `gains_<variant>.png` for each of the diversities.
+            `gains_<variant>.png` for each of the diversities; `ladder.png` where there are
+            changes, `designs.png` where there are designs.
         data_dir: `reports/data`: `summary.json`, `contact_sheet.png` and `copies.png`.
 
     Raises:
@@ -85,6 +90,8 @@ def render_page(
             _search_section(variant, searched, figures_dir, metrics["validation_images"])
             for variant, searched in searches.items()
         ],
+        changes=_changes_section(changes, figures_dir) if changes else None,
+        designs=_designs_section(designs, figures_dir) if designs else None,
         ensembles=[
             _ensemble_section(variant, found, figures_dir) for variant, found in diversities.items()
         ],
@@ -167,6 +174,33 @@ def _search_section(
         )
         if importances
         else None,
+    }
+
+
+def _changes_section(rows: Sequence[ladder.Row], folder: Path) -> dict[str, Any]:
+    return {
+        "epochs": max(row.epochs for row in rows),
+        "figure": _picture(
+            folder / "ladder.png",
+            "Bar charts: validation accuracy after one change after the other, and the difference "
+            "that one thing left out or replaced makes, with standard errors; the tables have the "
+            "numbers",
+        ),
+        "chapters": ladder.ladder_chapters(rows),
+        "note": ladder.ladder_note(rows),
+    }
+
+
+def _designs_section(rows: Sequence[ensembles.Row], folder: Path) -> dict[str, Any]:
+    return {
+        "epochs": ensembles.most_epochs(rows),
+        "figure": _picture(
+            folder / "designs.png",
+            "Dot plots: validation accuracy of the members of each design, of their sum with its "
+            "95 % interval, and of one model of the whole budget; the tables have the numbers",
+        ),
+        "chapters": ensembles.ensembles_chapters(rows),
+        "note": ensembles.ensembles_note(rows),
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
-from fifteen.reporting.tables import NONE, Row, percent, signed_with_error
+from fifteen.reporting.tables import NONE, UNPROVEN, Row, percent, signed_with_error
 
 Search = Mapping[str, Any]
 Trial = Mapping[str, Any]
@@ -22,8 +22,6 @@ BASELINE_NETWORK = {
     "network.dropout": 0.5,
     "network.normalize_input": False,
 }
-
-UNPROVEN = "not distinguishable from noise"
 
 _TRIAL_COLUMNS = [
     "variant",

@@ -10,6 +10,7 @@ from fifteen.files import new_file
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 GREY = "#6b6b6b"
@@ -28,6 +29,13 @@ PALETTE = (
     "#332288",
     "#999933",
 )
+
+# Shape and fill repeat what the colour says.
+_VERDICTS = {
+    "better": ("better", {"color": PALETTE[1], "marker": "o", "markerfacecolor": PALETTE[1]}),
+    "same": ("not distinguishable", {"color": GREY, "marker": "o", "markerfacecolor": "white"}),
+    "worse": ("worse", {"color": PALETTE[2], "marker": "s", "markerfacecolor": PALETTE[2]}),
+}
 
 _SETTINGS = {
     "figure.dpi": 150,
@@ -85,6 +93,21 @@ def model_colours(names: Iterable[str]) -> dict[str, str]:
         A colour (``#rrggbb``) for each name; from the eleventh model on, colours repeat.
     """
     return {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(names)}
+
+
+def verdict_look(verdict: str) -> dict[str, str]:
+    """Colour, marker and its fill for `better`, `same` or `worse`."""
+    return _VERDICTS[verdict][1]
+
+
+def verdict_keys(present: Iterable[str], of: str = "") -> list[Line2D]:
+    """What a legend says of the verdicts that are present, each once, behind the words `of`."""
+    present = set(present)
+    return [
+        Line2D([], [], label=of + words, **look)
+        for verdict, (words, look) in _VERDICTS.items()
+        if verdict in present
+    ]
 
 
 def new_figure(width: float, height: float) -> Figure:

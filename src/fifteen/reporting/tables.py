@@ -13,6 +13,7 @@ Row = list[str]
 
 BASELINE = "baseline"
 NONE = "–"
+UNPROVEN = "not distinguishable from noise"
 # What decides which weights are kept, not what is learned.
 CHOICES = {"monitor", "patience", "snapshots", "snapshot_weights"}
 
@@ -251,24 +252,26 @@ def verdict_phrase(comparison: Comparison, reference: str) -> str:
     """What follows "a is": better, worse or the same, by how much and how surely.
 
     Args:
-        comparison: an entry of `comparisons`.
+        comparison: an entry of `comparisons`, or one without `mcnemar_p`.
         reference: the words for its b.
     """
     difference, (low, high) = comparison["difference"], comparison["ci95"]
-    p = p_value(comparison["mcnemar_p"])
-    test = f"McNemar p {p}" if p.startswith("<") else f"McNemar p = {p}"
+    test = ""
+    if "mcnemar_p" in comparison:
+        p = p_value(comparison["mcnemar_p"])
+        test = f", McNemar p {p}" if p.startswith("<") else f", McNemar p = {p}"
     verdict = comparison["verdict"]
     if verdict == "same":
         return (
             f"not distinguishable from {reference}, the same as far as these images can tell "
             f"(difference {signed_points(difference)} pp, 95 % interval {signed_points(low)} to "
-            f"{signed_points(high)}, {test})"
+            f"{signed_points(high)}{test})"
         )
     if verdict == "worse":  # "worse by 1.2": the interval of the loss
         difference, low, high = -difference, -high, -low
     return (
         f"{verdict} than {reference} by {100 * difference:.2f} pp "
-        f"(95 % interval {100 * low:.2f} to {100 * high:.2f}, {test})"
+        f"(95 % interval {100 * low:.2f} to {100 * high:.2f}{test})"
     )
 
 
