@@ -16,7 +16,7 @@ from clone import ROOT, Clone, Record, clone
 
 sys.path.insert(0, str(ROOT / "src"))
 
-from fifteen import hardware  # noqa: E402
+from fifteen import hardware
 
 
 @dataclass(frozen=True)
