@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from clone import ROOT, Clone, Record, clone
+from clone import ROOT, Clone, Record, Repro, clone
 
 sys.path.insert(0, str(ROOT / "src"))
 
@@ -35,21 +35,19 @@ class Pair:
 
 def pairs(project: Clone, epochs: int, precision: str, repeats: int) -> Iterator[Pair]:
     """Time both in turn, in a clone with prepared data."""
-
-    def edit(params: dict) -> None:
-        params["budget"]["epochs"] = epochs
-
-    project.edit_params(edit)
+    project.edit_params(lambda params: params["budget"].update(epochs=epochs))
     plain = ROOT / "benchmarks" / "plain_keras.py"
-    script = [sys.executable, plain, "data/trainval", str(epochs), precision]
+
+    def stage() -> Repro:
+        return project.repro("--single-item", "--force", "train_baseline")
+
+    def script() -> float:
+        return project.seconds(sys.executable, plain, "data/trainval", str(epochs), precision)
+
     for repeat in range(repeats):
         # Which goes first alternates, so that a machine that warms up favours neither.
-        if repeat % 2:
-            seconds = project.seconds(*script)
-        made = project.repro("--single-item", "--force", "train_baseline")
-        if not repeat % 2:
-            seconds = project.seconds(*script)
-        yield Pair(made.seconds, seconds, made.records[0])
+        found = {run: run() for run in (stage, script)[:: 1 - 2 * (repeat % 2)]}
+        yield Pair(found[stage].seconds, found[script], found[stage].records[0])
 
 
 def main() -> None:
