@@ -1,6 +1,10 @@
+import os
 import shutil
 import socket
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 from fifteen import store
 from fifteen.errors import UserError
@@ -113,6 +117,37 @@ def test_a_damaged_store(content, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=message), new_run("x", "x", "train x"):
         pass
     assert (tmp_path / "mlruns" / "mlflow.db").read_bytes() == content
+
+
+def test_a_store_whose_making_was_killed_is_made_anew(tmp_path):
+    script = """
+from fifteen.tracking import new_run
+with new_run("x", "x", "train x"):
+    print("begun")
+"""
+    source, environment = Path(store.__file__).parents[1], os.environ | {"DVC_ROOT": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    making = subprocess.Popen(command, cwd=source, env=environment, stdout=subprocess.PIPE)
+    while not list(tmp_path.glob("mlruns/**/mlflow.db-journal")):  # within a transaction
+        assert making.poll() is None
+    making.kill()
+    assert making.communicate() == (b"", None)
+    again = subprocess.run(command, cwd=source, env=environment, stdout=subprocess.PIPE, check=True)
+    assert again.stdout == b"begun\n"
+    assert {path.name for path in (tmp_path / "mlruns").iterdir()} <= {".lock", "mlflow.db"}
+
+
+def test_a_store_in_use_is_not_called_damaged(root, tmp_path, monkeypatch):
+    """One that moved here, and another process is writing to it."""
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(root / "mlruns" / "mlflow.db", tmp_path / "mlruns")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setattr(store, "PATIENCE", 0.1)
+    with sqlite3.connect(tmp_path / "mlruns" / "mlflow.db") as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(UserError, match=r"mlflow\.db cannot be used \(database is locked\)"):
+            connect()
+    connect()
 
 
 def test_a_server_that_is_away(monkeypatch):

@@ -1,5 +1,6 @@
 """The MLflow store: where it is, and what can be wrong with it."""
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -12,11 +13,16 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 
 from fifteen.errors import UserError
-from fifteen.files import repository_root
+from fifteen.files import new_folder, repository_root
 
 import mlflow
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
+
+# It logs with a traceback what it raises anyway.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+
+PATIENCE = 60  # seconds for which another process may keep the store to itself
 
 # What names files by where they lie on this machine.
 LOCATIONS = {
@@ -54,18 +60,22 @@ def shown(uri: str) -> str:
 
 
 def connect() -> None:
-    """Make MLflow use the store.
+    """Make MLflow use the store, which is made where this checkout has none.
 
     A store of this checkout that was moved or copied with it finds its artifacts again.
 
     Raises:
-        UserError: the SQLite file is damaged.
+        UserError: the SQLite file is damaged or cannot be used.
     """
     mlflow.set_tracking_uri(store_uri())
     folder = store_folder()
-    if store_uri() == own_store() and (folder / "mlflow.db").exists():
+    folder.mkdir(exist_ok=True)
+    if store_uri() == own_store():
         with FileLock(folder / ".lock"):
-            _settle(folder)
+            if (folder / "mlflow.db").exists():
+                _settle(folder)
+            else:
+                _create(folder)
 
 
 @contextmanager
@@ -85,16 +95,29 @@ def answering() -> Iterator[None]:
 
 
 def in_short(error: MlflowException) -> str:
-    """The beginning of the message of an MLflow error, as one line."""
-    words = " ".join(str(error.message).split())
+    """The beginning of the message of an MLflow error, without its SQL, as one line."""
+    words = " ".join(str(error.message).partition("[SQL:")[0].split())
     return words if len(words) <= 200 else f"{words[:200]}…"
+
+
+def _create(folder: Path) -> None:
+    """Make a store, which appears whole or not at all.
+
+    MLflow takes seconds to make one, and cannot go on with one whose making was cut short.
+    """
+    new = folder / "new"
+    with new_folder(new) as partial:
+        made = partial / "mlflow.db"
+        mlflow.MlflowClient(f"sqlite:///{made}").search_experiments()
+        made.replace(folder / "mlflow.db")
+    new.rmdir()
 
 
 def _settle(folder: Path) -> None:
     """Let a store point at the artifacts beside it, wherever it was when they were written."""
     database, here = folder / "mlflow.db", (folder / "artifacts").as_uri()
     try:
-        with closing(sqlite3.connect(database, timeout=60)) as connection, connection:
+        with closing(sqlite3.connect(database, timeout=PATIENCE)) as connection, connection:
             if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                 return  # empty; MLflow fills it
             found = connection.execute(
@@ -110,6 +133,10 @@ def _settle(folder: Path) -> None:
                         [here, len(there) + 1, len(there) + 1, there],
                     )
                 print(f"the MLflow store of {there.removeprefix('file://')} is here now")
+    except sqlite3.OperationalError as error:  # it is locked, say, or the disk is full
+        raise UserError(
+            f"{database} cannot be used ({error}); put that right and run the same command again"
+        ) from None
     except sqlite3.DatabaseError as error:
         raise UserError(
             f"{database} is damaged ({error}); move it out of the way, and the next run begins a"

@@ -230,9 +230,7 @@ def open_store(source: str) -> str:
     """Open the store, make the experiment of `source` where it is missing, and return its id."""
     name, folder = f"fifteen-{source}", store_folder()
     connect()
-    folder.mkdir(exist_ok=True)
-    # Processes that create the same SQLite store at once would break each other's migrations.
-    with FileLock(folder / ".lock"):
+    with FileLock(folder / ".lock"):  # or two processes would make the same experiment
         if mlflow.get_experiment_by_name(name) is None:
             mlflow.create_experiment(name, artifacts())
         return mlflow.set_experiment(name).experiment_id
