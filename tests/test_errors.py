@@ -9,6 +9,7 @@ from fifteen.config import ConfigError
 from fifteen.data.sources import DataUnavailableError
 from fifteen.errors import UserError, run_stage
 
+import numpy as np
 import pytest
 
 
@@ -44,6 +45,19 @@ def test_a_full_disk(capsys):
         run_stage(failing(OSError(errno.ENOSPC, "No space left on device", "models/x")))
     assert caught.value.code == 1
     assert "error: no space is left on the disk (models/x); free some" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+@pytest.mark.parametrize("write", [lambda file: file.write(b"x"), np.ones(2**20).tofile])
+def test_a_disk_that_fills_up(capsys, write):
+    def stage():
+        with open("/dev/full", "wb", buffering=0) as file:  # noqa: PTH123
+            write(file)
+
+    with pytest.raises(SystemExit) as caught:
+        run_stage(stage)
+    assert caught.value.code == 1
+    assert "error: no space is left on the disk (" in capsys.readouterr().err
 
 
 def test_another_error_of_the_system_keeps_its_traceback():

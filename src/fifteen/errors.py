@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -39,7 +40,7 @@ def run_stage(stage: Callable[[], None]) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
-        if error.errno not in FULL:
+        if not _means_full(error):
             raise
         where = error.filename or "where this writes"
         print(
@@ -52,6 +53,11 @@ def run_stage(stage: Callable[[], None]) -> None:
         _end_at_once(128 + signal.SIGINT)
     except _Terminated:
         _end_at_once(128 + signal.SIGTERM)
+
+
+def _means_full(error: OSError) -> bool:
+    """Whether the disk is full; NumPy's `tofile` only says how much of an array it could write."""
+    return error.errno in FULL or bool(re.fullmatch(r"\d+ requested and \d+ written", str(error)))
 
 
 def _end_at_once(status: int) -> NoReturn:
