@@ -156,11 +156,16 @@ def test_the_same_data_give_the_same_bytes(tmp_path):
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
-def test_a_missing_or_damaged_part(tmp_path):
+def test_a_missing_part(tmp_path):
     with pytest.raises(UserError, match=r"is not usable .*run `dvc repro prepare`"):
         read_part(tmp_path, "train")
+
+
+@pytest.mark.parametrize("kind", ["images", "labels"])
+@pytest.mark.parametrize("size", [0, 5, 100, 131])  # a whole header has 128 bytes
+def test_a_truncated_part(tmp_path, kind, size):
     write_parts(tmp_path, {"train": part()}, CLASSES)
-    images = tmp_path / "train_images.npy"
-    images.write_bytes(images.read_bytes()[:500])
+    array = tmp_path / f"train_{kind}.npy"
+    array.write_bytes(array.read_bytes()[:size])
     with pytest.raises(UserError, match=r"is not usable .*run `dvc repro prepare`"):
         read_part(tmp_path, "train")

@@ -136,5 +136,5 @@ def read_part(folder: Path, name: str) -> Part:
             np.load(folder / f"{name}_labels.npy"),
             np.load(coarse) if coarse.exists() else None,
         )
-    except (FileNotFoundError, ValueError) as error:
+    except (FileNotFoundError, ValueError, EOFError) as error:
         raise UserError(f"{folder} is not usable ({error}); run `dvc repro prepare`") from None
