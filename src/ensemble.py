@@ -115,7 +115,7 @@ def main() -> None:
                 "train/seconds": trained["train_seconds"],
             }
         )
-        run.log_series(
+        run.set_series(
             {"val/member_accuracy": list(enumerate(result["member_validation_accuracy"], start=1))}
         )
         matrix = confusion_matrix(validation.labels, predicted, len(classes.names))

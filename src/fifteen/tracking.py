@@ -58,8 +58,12 @@ class TrackedRun:
 
     def set_metrics(self, metrics: Mapping[str, float]) -> None:
         """Log metrics of the whole run, unless they are logged already."""
+        self.set_series({key: [(0, value)] for key, value in metrics.items()})
+
+    def set_series(self, series: Mapping[str, list[tuple[int, float]]]) -> None:
+        """`log_series` of those of which nothing is logged yet."""
         known = self._client.get_run(self.id).data.metrics
-        self.log_metrics({key: value for key, value in metrics.items() if key not in known})
+        self.log_series({key: pairs for key, pairs in series.items() if key not in known})
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log each metric at one step."""
