@@ -9,6 +9,7 @@ read is named, the others are answered, and the status is 1 in the end.
 import argparse
 import json
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -89,13 +90,25 @@ def find_model(wanted: str) -> tuple[Path, list[str], float]:
 
 
 def predict(path: Path, images: np.ndarray) -> np.ndarray:
-    """The probabilities (N, classes) that the model in a file gives to raw images."""
+    """The probabilities (N, classes) that the model in a file gives to raw images.
+
+    Raises:
+        UserError: the file holds no model, or one that would run code of its own.
+    """
     from fifteen import hardware  # TensorFlow takes seconds, which a mistake need not wait for
 
     import keras
 
     hardware.share_gpus()
-    model = keras.models.load_model(path, compile=False)
+    try:
+        if not zipfile.is_zipfile(path):  # Keras would try older formats, which have no safe mode
+            raise ValueError("it is damaged, or no Keras file")
+        model = keras.models.load_model(path, compile=False)
+    except Exception as error:  # of many kinds, as Keras does what the file says
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        raise UserError(
+            f"{path} cannot be loaded ({reason}); `dvc repro` makes the models of this project anew"
+        ) from None
     return model.predict(images, batch_size=BATCH, verbose=0)
 
 

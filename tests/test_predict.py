@@ -1,11 +1,14 @@
 import json
+import pickle
 import sys
+import zipfile
 from pathlib import Path
 
 import predict
 from fifteen.errors import UserError
 from fifteen.files import write_json
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -149,3 +152,84 @@ def test_registered_models(monkeypatch, wanted, name, alias):
     monkeypatch.setattr(registry, "download", lambda *where: asked.append(where) or found)
     assert predict.find_model(wanted) == (Path("m.keras"), CLASSES, 1.5)
     assert asked == [(name, alias)]
+
+
+# Files that are no models, or worse
+
+
+@pytest.fixture(scope="module")
+def network():
+    layers = [keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")]
+    return keras.Sequential(layers)
+
+
+def refused(model):
+    """What is said of a model file that cannot be loaded."""
+    with pytest.raises(UserError, match="; `dvc repro` makes the models of this project anew") as e:
+        predict.predict(model, np.zeros((1, 32, 32, 3), np.uint8))
+    assert "\n" not in str(e.value)
+    assert str(e.value).startswith(f"{model} cannot be loaded (")
+    return str(e.value)
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
+def test_a_truncated_model_file(network, tmp_path, share):
+    model = tmp_path / "model.keras"
+    network.save(model)
+    whole = model.read_bytes()
+    model.write_bytes(whole[: int(share * len(whole))])
+    refused(model)
+
+
+def test_an_altered_model_file(network, tmp_path):
+    network.save(tmp_path / "model.keras")
+    with (
+        zipfile.ZipFile(tmp_path / "model.keras") as good,
+        zipfile.ZipFile(tmp_path / "bad.keras", "w") as bad,
+    ):
+        for name in good.namelist():
+            bad.writestr(name, good.read(name)[:-100] if name.endswith(".h5") else good.read(name))
+    refused(tmp_path / "bad.keras")
+
+
+class Hostile:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return Path.touch, (self.trace,)
+
+
+def test_loading_a_model_runs_no_code_of_the_file(network, tmp_path):
+    trace, model = tmp_path / "trace", tmp_path / "model.keras"
+
+    code = f"lambda x: (__import__('pathlib').Path({str(trace)!r}).touch(), x)[1]"
+    keras.Sequential([keras.Input((8,)), keras.layers.Lambda(eval(code))]).save(model)
+    trace.unlink()  # building has called it
+    assert "Lambda" in refused(model)
+    assert not trace.exists()
+
+    network.save(model)
+    with zipfile.ZipFile(model) as file:
+        content = {name: file.read(name) for name in file.namelist()}
+    touch = {"module": "os", "class_name": "system", "registered_name": "system"}
+    touch |= {"config": {"command": f"touch {trace}"}}
+    with zipfile.ZipFile(model, "w") as file:
+        for name in content:
+            file.writestr(name, json.dumps(touch) if name == "config.json" else content[name])
+    refused(model)
+    assert not trace.exists()
+
+    keras.Sequential([keras.Input((8,)), keras.layers.Lambda(eval(code))]).save(tmp_path / "a.h5")
+    (tmp_path / "a.h5").rename(model)  # of the old format, which has no safe mode
+    trace.unlink()
+    assert "no Keras file" in refused(model)
+    assert not trace.exists()
+
+    model.write_bytes(pickle.dumps(Hostile(trace)))
+    refused(model)
+    assert not trace.exists()
+    pickle.loads(model.read_bytes())
+    assert trace.exists()  # it would have worked
