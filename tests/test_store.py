@@ -4,6 +4,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from fifteen import store
@@ -135,6 +136,14 @@ with new_run("x", "x", "train x"):
     again = subprocess.run(command, cwd=source, env=environment, stdout=subprocess.PIPE, check=True)
     assert again.stdout == b"begun\n"
     assert {path.name for path in (tmp_path / "mlruns").iterdir()} <= {".lock", "mlflow.db"}
+
+
+def test_a_store_that_cannot_be_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setattr(store, "new_folder", lambda _: nullcontext(tmp_path / "missing"))
+    with pytest.raises(UserError, match=r"can be made in .*/mlruns: .*unable to open") as caught:
+        connect()
+    assert "\n" not in str(caught.value)
 
 
 def test_a_store_in_use_is_not_called_damaged(root, tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from fifteen.files import new_folder, repository_root
 import mlflow
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 # It logs with a traceback what it raises anyway.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
@@ -65,7 +66,7 @@ def connect() -> None:
     A store of this checkout that was moved or copied with it finds its artifacts again.
 
     Raises:
-        UserError: the SQLite file is damaged or cannot be used.
+        UserError: the SQLite file is damaged, or cannot be used or made.
     """
     mlflow.set_tracking_uri(store_uri())
     folder = store_folder()
@@ -94,9 +95,9 @@ def answering() -> Iterator[None]:
         ) from None
 
 
-def in_short(error: MlflowException) -> str:
-    """The beginning of the message of an MLflow error, without its SQL, as one line."""
-    words = " ".join(str(error.message).partition("[SQL:")[0].split())
+def in_short(error: MlflowException | SQLAlchemyError) -> str:
+    """The beginning of the message of an error of the store, without its SQL, as one line."""
+    words = " ".join(str(error).partition("[SQL:")[0].split())
     return words if len(words) <= 200 else f"{words[:200]}…"
 
 
@@ -108,7 +109,10 @@ def _create(folder: Path) -> None:
     new = folder / "new"
     with new_folder(new) as partial:
         made = partial / "mlflow.db"
-        mlflow.MlflowClient(f"sqlite:///{made}").search_experiments()
+        try:
+            mlflow.MlflowClient(f"sqlite:///{made}").search_experiments()
+        except SQLAlchemyError as error:
+            raise UserError(f"no MLflow store can be made in {folder}: {in_short(error)}") from None
         made.replace(folder / "mlflow.db")
     new.rmdir()
 
