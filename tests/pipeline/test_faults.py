@@ -19,6 +19,12 @@ pytestmark = pytest.mark.timeout(400)
 EPOCHS = 3
 PREPARE = ("python", "src/prepare.py")
 TRAIN = ("python", "src/train.py", "baseline")
+OPEN_STORE = """
+import sys
+sys.path.insert(0, "src")
+from fifteen.tracking import open_store
+open_store("digits")
+"""
 
 
 def edit(params):
@@ -102,7 +108,8 @@ def small_disk(folder, kibibytes):
             shutil.copytree(aside, folder, dirs_exist_ok=True)
             yield enlarge
         finally:
-            subprocess.run(["umount", folder], check=True)
+            # Lazily, as MLflow in this process may have its database open.
+            subprocess.run(["umount", "--lazy", folder], check=True)
     finally:
         shutil.rmtree(aside)
 
@@ -146,18 +153,15 @@ def test_the_disk_is_full_at_a_checkpoint(project, undisturbed, faults):
 
 
 @needs_root
-@pytest.mark.parametrize("spare", [40, 300], ids=["metrics", "artifacts"])
+@pytest.mark.parametrize("spare", [72, 400], ids=["metrics", "artifacts"])
 def test_the_disk_is_full_as_mlflow_logs(project, undisturbed, faults, spare):
     store = project.root / "mlruns"
-    shutil.copy(undisturbed.root / "mlruns" / "mlflow.db", store)
-    for id in project.runs():
-        project.client.delete_run(id)
+    project.run("python", "-c", OPEN_STORE)
     size = (store / "mlflow.db").stat().st_size // 1024
     with small_disk(store, size + spare) as enlarge:
         error, output = fails(project, *TRAIN)
         assert "full" in error or "no space is left" in error
         assert f"Epoch {EPOCHS}/{EPOCHS}" in output
-        assert not (project.root / "models" / "baseline" / "model.keras").exists() or spare > 40
         enlarge()
         assert f"resuming after epoch {EPOCHS} of {EPOCHS}" in project.run(*TRAIN)
         assert_as_if_nothing_had_happened(project, undisturbed)

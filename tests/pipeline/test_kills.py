@@ -27,16 +27,14 @@ PASSING = {"train_seconds", "run_id", "seconds", "step_seconds"}  # differ from 
 
 
 def edit(params):
-    """A model of every kind, small, on the digits."""
+    """One stage of every kind, small, on the digits."""
     params["data"]["source"] = "digits"
     params["budget"]["epochs"] = 2
-    params["variants"] = {
-        "snapshot": params["variants"]["snapshot"] | {"snapshots": 2},
-        "tuned": {"network": NETWORK, "schedule": {"name": "cosine", "peak": None}},
-    }
-    params["ensembles"] = {"snapshot_sum": {"variant": "snapshot", "method": "sum"}}
+    schedule = {"name": "cosine", "peak": None}
+    params["variants"] = {"small": {"network": NETWORK, "schedule": schedule, "snapshots": 2}}
+    params["ensembles"] = {"small_sum": {"variant": "small", "method": "sum"}}
     space = {"network": NETWORK, "schedule": {"name": "cosine", "peak": PEAK}, "batch_size": 128}
-    params["tune"].update(max_epochs=2, factor=2, space=space)
+    params["tune"].update(variant="small", max_epochs=2, factor=2, space=space)
 
 
 @pytest.fixture(scope="module")
