@@ -54,7 +54,7 @@ test: $(READY)  ## the test suite
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 torture: $(READY)  ## kills, full disks, lost servers: many of each, for docs/reliability.md
-	FIFTEEN_KILLS=7 FIFTEEN_RELIABILITY=docs/reliability.md $(BIN)/python -m pytest -m "" \
+	FIFTEEN_KILLS=8 FIFTEEN_RELIABILITY=docs/reliability.md $(BIN)/python -m pytest -m "" \
 		tests/pipeline/test_kills.py tests/pipeline/test_faults.py tests/pipeline/test_concurrency.py
 
 lint: $(READY)  ## ruff, as the continuous integration runs it
