@@ -1,19 +1,25 @@
 """Clones of the working tree, in which tests run `dvc` and `make` as a user would."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
+import psutil
 import pytest
+from faults import Faults
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from ruamel.yaml import YAML
@@ -22,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ("dvc.lock", "reports/")
 MEASURED = ("reports/ablations/", "reports/ensembles/")  # what no stage of dvc.yaml makes
 COMMAND_TIMEOUT = 400  # seconds
+READY_WITHIN = 120  # seconds, for a server
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,18 @@ class Project:
 
     root: Path
     environment: dict[str, str]
+
+    def copy(self, folder: Path, **variables: str) -> "Project":
+        """A copy of it in a folder, with further variables in its environment."""
+        root = shutil.copytree(self.root, folder / "another clone")
+        return Project(root, self.environment | variables)
+
+    def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the content of params.yaml."""
+        yaml, params = YAML(), self.root / "params.yaml"
+        content = yaml.load(params)
+        change(content)
+        yaml.dump(content, params)
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         """A running command, both of whose streams can be read from its `stdout`."""
@@ -91,6 +110,15 @@ class Project:
         self.run("git", "clean", "--quiet", "-d", "--force")
         self.run("dvc", "checkout", "--quiet", "--force")
 
+    def processes(self) -> list[psutil.Process]:
+        """What runs with this as its working directory."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                if process.cwd() == str(self.root):
+                    found.append(process)
+        return found
+
     @property
     def tracking_uri(self) -> str:
         server = self.environment.get("MLFLOW_TRACKING_URI")
@@ -102,6 +130,9 @@ class Project:
 
     def runs(self) -> dict[str, Run]:
         """The MLflow runs of the digits experiment by id."""
+        file = Path(self.tracking_uri.removeprefix("sqlite:///"))
+        if self.tracking_uri.startswith("sqlite:///") and not file.exists():
+            return {}  # MLflow would make it
         experiment = self.client.get_experiment_by_name("fifteen-digits")
         found = self.client.search_runs([experiment.experiment_id]) if experiment else []
         return {run.info.run_id: run for run in found}
@@ -153,12 +184,83 @@ def clone(
                 continue
             (project.root / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, project.root / file)
-        yaml, params = YAML(), project.root / "params.yaml"
-        content = yaml.load(params)
-        edit(content)
-        yaml.dump(content, params)
+        project.edit(edit)
         project.run("git", "init", "--quiet", "--initial-branch", "main")
         project.commit()
         return project
 
     return make
+
+
+@dataclass
+class Server:
+    """MLflow's tracking server on a port of this machine, with all it keeps in one folder."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, for the first time or again, and wait until it answers."""
+        command = [str(Path(sys.executable).parent / "mlflow"), "server", "--workers", "1"]
+        command += ["--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--backend-store-uri", f"sqlite:///{self.folder / 'mlflow.db'}"]
+        command += ["--artifacts-destination", str(self.folder / "artifacts")]
+        self.process = subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + READY_WITHIN
+        while True:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.address}/health"):
+                return
+            assert self.process.poll() is None, "the server has ended"
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.2)
+
+    def kill(self) -> None:
+        """End it and its workers at once."""
+        if self.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A tracking server that runs."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "server").mkdir()
+    server = Server(tmp_path / "server", port)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def faults() -> Iterator[Faults]:
+    """Takes down what was tried, for docs/reliability.md where FIFTEEN_RELIABILITY names it."""
+    faults = Faults()
+    yield faults
+    if page := os.environ.get("FIFTEEN_RELIABILITY"):
+        faults.write(ROOT / page)
+
+
+@pytest.fixture
+def hears_interrupts() -> Iterator[None]:
+    """Commands hear Ctrl-C, also where the tests run in the background, deaf to it."""
+    kept = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, kept)

@@ -1,0 +1,141 @@
+"""A pipeline of whose stages each is killed at random moments ends as an undisturbed one.
+
+FIFTEEN_KILLS says how often each stage is killed, FIFTEEN_SEED when: `make torture` asks for more
+than a test can afford.
+"""
+
+import itertools
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from collections import Counter
+
+import pytest
+from faults import SEED
+
+pytestmark = [pytest.mark.timeout(3600), pytest.mark.usefixtures("hears_interrupts")]
+
+KILLS = int(os.environ.get("FIFTEEN_KILLS", "1"))
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+NETWORK = {"name": "convnet", "filters_1": 8, "filters_2": 8, "dense_units": 16}
+PEAK = {"low": 0.001, "high": 0.02, "sampling": "log"}
+GONE_WITHIN = 60  # seconds
+PASSING = {"train_seconds", "run_id", "seconds", "step_seconds"}  # differ from run to run
+
+
+def edit(params):
+    """One stage of every kind, small, on the digits."""
+    params["data"]["source"] = "digits"
+    params["budget"]["epochs"] = 2
+    schedule = {"name": "cosine", "peak": None}
+    params["variants"] = {"small": {"network": NETWORK, "schedule": schedule, "snapshots": 2}}
+    params["ensembles"] = {"small_sum": {"variant": "small", "method": "sum"}}
+    space = {"network": NETWORK, "schedule": {"name": "cosine", "peak": PEAK}, "batch_size": 128}
+    params["tune"].update(variant="small", max_epochs=2, factor=2, space=space)
+
+
+@pytest.fixture(scope="module")
+def prepared(clone):
+    return clone(edit)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(prepared, tmp_path_factory):
+    """A copy in which the pipeline has run, and how long each stage took in seconds."""
+    project = prepared.copy(tmp_path_factory.mktemp("undisturbed"))
+    process, begun = project.start("dvc", "repro"), {}
+    for line in process.stdout:
+        if stage := re.match(r"Running stage '(.+)':", line):
+            begun[stage[1]] = time.monotonic()
+    assert process.wait() == 0
+    ends = [*list(begun.values())[1:], time.monotonic()]
+    return project, {name: end - begun[name] for name, end in zip(begun, ends, strict=True)}
+
+
+def kill(project, stage, signum, moment):
+    """Send a signal to a stage, and to the dvc that runs it, so many seconds after its beginning.
+
+    False where the stage has ended before.
+    """
+    process = project.start("dvc", "repro", "--single-item", stage)
+    try:
+        for line in process.stdout:
+            if line.startswith("Running stage"):
+                break
+        process.wait(moment)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signum)
+        process.communicate(timeout=GONE_WITHIN)
+        deadline = time.monotonic() + GONE_WITHIN
+        while left := project.processes():
+            assert time.monotonic() < deadline, f"{stage}: after {signum.name} remain {left}"
+            time.sleep(0.1)
+        return True
+    finally:
+        process.stdout.close()
+    return False
+
+
+def plain(value):
+    """Numbers without times and names of runs."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items() if key not in PASSING}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def finished(project):
+    """How many finished runs each stage has."""
+    runs = [run for run in project.runs().values() if run.info.status == "FINISHED"]
+    return Counter(run.data.tags["dvc.stage"] for run in runs)
+
+
+def curves(project):
+    """The runs by name, each with its curves."""
+    metrics = ("val/accuracy", "train/loss", "learning_rate", "val/member_accuracy")
+    return sorted(
+        (run.info.run_name, [project.curve(id, metric) for metric in metrics])
+        for id, run in project.runs().items()
+    )
+
+
+def test_kills(prepared, undisturbed, faults):
+    whole, seconds = undisturbed
+    rng, signals = random.Random(SEED), itertools.cycle(SIGNALS)
+    print(f"FIFTEEN_SEED={SEED}")
+    kills, late = Counter(), Counter()
+    for number, stage in enumerate(seconds, start=1):
+        while kills.total() < KILLS * number:
+            before, signum = finished(prepared), next(signals)
+            if not kill(prepared, stage, signum, rng.uniform(0, seconds[stage])):
+                break
+            kills[stage, signum.name] += 1
+            # After the end of a model's run and before DVC knew of the model: it is made again.
+            if not stage.startswith("tune"):
+                late += finished(prepared) - before
+        output = prepared.run("dvc", "repro", "--single-item", stage)
+        assert "Traceback" not in output
+
+    output = prepared.run("dvc", "repro")
+    assert "Running stage" not in output
+    results = "reports/metrics.json"
+    assert plain(prepared.json(results)) == plain(whole.json(results))
+    assert {run.info.status for run in prepared.runs().values()} == {"FINISHED"}
+    again = finished(prepared) - finished(whole)
+    assert again <= late
+    found, expected = curves(prepared), curves(whole)
+    assert [run for run, _ in itertools.groupby(found)] == expected
+    assert not [path for path in prepared.root.rglob("*.partial*") if ".git" not in path.parts]
+    assert not list((prepared.root / ".fifteen").rglob("*.npz"))
+
+    assert kills.total() >= 0.7 * KILLS * len(seconds)
+    for stage in seconds:
+        counts = {signum.name: kills[stage, signum.name] for signum in SIGNALS}
+        outcome = "the same metrics and curves in the end, one finished run in MLflow"
+        if again[stage]:
+            outcome += f", and {again[stage]} more (see below)"
+        if total := sum(counts.values()):
+            of_each = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+            faults.record(f"killed: {of_each}", f"`{stage}`", outcome, total)
