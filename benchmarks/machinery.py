@@ -51,13 +51,14 @@ began = time.perf_counter()
 open_store("digits")
 print(time.perf_counter() - began)
 """
-Row = Iterable[object]
+Row = Sequence[object]
 
 
 def table(head: Row, rows: Iterable[Row]) -> None:
-    """Print a table; its first column is text."""
-    lines = [head, [":--"] + ["--:"] * (len(list(head)) - 1), *rows]
-    print("\n" + "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines), flush=True)
+    """Print a table, each row as soon as it is there; its first column is text."""
+    print()
+    for row in itertools.chain([head, [":--", *["--:"] * (len(head) - 1)]], rows):
+        print(f"| {' | '.join(map(str, row))} |", flush=True)
 
 
 def megabytes(size: float) -> str:
