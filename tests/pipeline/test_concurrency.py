@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.torture, pytest.mark.timeout(1800)]
 
 JOBS, EXPERIMENTS = 4, 12
 FINISHED_WITHIN = 1500  # seconds
@@ -28,7 +28,6 @@ def prepared(clone):
     return project
 
 
-@pytest.mark.torture
 def test_a_queue_of_experiments(prepared, tmp_path, faults):
     project, seeds = prepared.copy(tmp_path), range(1, EXPERIMENTS + 1)
     sweep = f"seed={','.join(map(str, seeds))}"

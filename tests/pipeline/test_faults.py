@@ -14,7 +14,7 @@ import keras
 import pytest
 from PIL import Image
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.torture, pytest.mark.timeout(900)]
 
 EPOCHS = 3
 PREPARE = ("python", "src/prepare.py")

@@ -16,7 +16,11 @@ from collections import Counter
 import pytest
 from faults import SEED
 
-pytestmark = [pytest.mark.timeout(3600), pytest.mark.usefixtures("hears_interrupts")]
+pytestmark = [
+    pytest.mark.torture,
+    pytest.mark.timeout(3600),
+    pytest.mark.usefixtures("hears_interrupts"),
+]
 
 KILLS = int(os.environ.get("FIFTEEN_KILLS", "1"))
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)

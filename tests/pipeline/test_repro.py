@@ -259,9 +259,8 @@ def test_the_report_is_small_enough_to_send(project):
 
 
 def test_nothing_to_do(project):
-    before, began = project.runs(), time.monotonic()
+    before = project.runs()
     output = project.run("dvc", "repro")
-    assert time.monotonic() - began < 5
     assert stages_run(output) == []
     assert "is cached" not in output
     assert set(project.runs()) == set(before)
