@@ -706,6 +706,7 @@ def test_unknown_names_are_user_errors():
         ),
         ({"variants__refined__schedule__factors": [[1, 1], [2.5, 1]]}, ["[whole epoch, factor"]),
         ({"variants__refined__schedule__factors": [[1, -1.0]]}, ["factor of at least 0"]),
+        ({"variants__refined__schedule__factors": [[1, 1e308]]}, ["a factor must be at most 10"]),
         ({"variants__refined__schedule__factors": [[1, math.inf]]}, ["factors[0][1] = inf"]),
         ({"variants__refined__schedule__factors": [[1, math.nan]]}, ["factors[0][1] = nan"]),
         ({"variants__refined__schedule__factors": [[1, 1.0], [math.inf, 0.1]]}, ["[1][0] = inf"]),

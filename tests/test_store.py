@@ -140,7 +140,8 @@ with new_run("x", "x", "train x"):
 
 def test_a_store_that_cannot_be_made(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.setattr(store, "new_folder", lambda _: nullcontext(tmp_path / "missing"))
+    (tmp_path / "new" / "mlflow.db").mkdir(parents=True)  # no file can have that name
+    monkeypatch.setattr(store, "new_folder", lambda _: nullcontext(tmp_path / "new"))
     with pytest.raises(UserError, match=r"can be made in .*/mlruns: .*unable to open") as caught:
         connect()
     assert "\n" not in str(caught.value)

@@ -119,6 +119,8 @@ class Piecewise(Strict):
             raise ValueError("the epochs of `factors` must start at 1 and increase")
         if any(epoch != int(epoch) for epoch in epochs) or any(f < 0 for _, f in self.factors):
             raise ValueError("each of `factors` is [whole epoch, factor of at least 0]")
+        if any(self.rate * factor > 10 for _, factor in self.factors):
+            raise ValueError("`rate` times a factor must be at most 10")
         return self
 
 
