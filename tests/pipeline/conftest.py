@@ -250,11 +250,12 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def faults() -> Iterator[Faults]:
-    """Takes down what was tried, for docs/reliability.md where FIFTEEN_RELIABILITY names it."""
+def faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
+    """Takes down what was tried, for the page that FIFTEEN_RELIABILITY names, if all went well."""
     faults = Faults()
     yield faults
-    if page := os.environ.get("FIFTEEN_RELIABILITY"):
+    page = os.environ.get("FIFTEEN_RELIABILITY")
+    if page and not request.session.testsfailed:
         faults.write(ROOT / page)
 
 
