@@ -11,6 +11,7 @@ from fifteen.files import write_json
 import keras
 import numpy as np
 import pytest
+from hostile import pickled, with_lambda
 from PIL import Image
 
 CLASSES = ["apple", "bee", "cup"]
@@ -192,22 +193,10 @@ def test_an_altered_model_file(network, tmp_path):
     refused(tmp_path / "bad.keras")
 
 
-class Hostile:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, trace):
-        self.trace = trace
-
-    def __reduce__(self):
-        return Path.touch, (self.trace,)
-
-
 def test_loading_a_model_runs_no_code_of_the_file(network, tmp_path):
     trace, model = tmp_path / "trace", tmp_path / "model.keras"
 
-    code = f"lambda x: (__import__('pathlib').Path({str(trace)!r}).touch(), x)[1]"
-    keras.Sequential([keras.Input((8,)), keras.layers.Lambda(eval(code))]).save(model)
-    trace.unlink()  # building has called it
+    with_lambda(model, trace)
     assert "Lambda" in refused(model)
     assert not trace.exists()
 
@@ -222,13 +211,12 @@ def test_loading_a_model_runs_no_code_of_the_file(network, tmp_path):
     refused(model)
     assert not trace.exists()
 
-    keras.Sequential([keras.Input((8,)), keras.layers.Lambda(eval(code))]).save(tmp_path / "a.h5")
+    with_lambda(tmp_path / "a.h5", trace)
     (tmp_path / "a.h5").rename(model)  # of the old format, which has no safe mode
-    trace.unlink()
     assert "no Keras file" in refused(model)
     assert not trace.exists()
 
-    model.write_bytes(pickle.dumps(Hostile(trace)))
+    pickled(model, trace)
     refused(model)
     assert not trace.exists()
     pickle.loads(model.read_bytes())

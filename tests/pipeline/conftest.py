@@ -3,13 +3,12 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +22,12 @@ from faults import Faults
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from ruamel.yaml import YAML
+from servers import Server, free_port
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ("dvc.lock", "reports/")
 MEASURED = ("reports/ablations/", "reports/ensembles/")  # what no stage of dvc.yaml makes
 COMMAND_TIMEOUT = 400  # seconds
-READY_WITHIN = 120  # seconds, for a server
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,28 @@ class Project:
         self.run("git", "reset", "--quiet", "--hard")
         self.run("git", "clean", "--quiet", "-d", "--force")
         self.run("dvc", "checkout", "--quiet", "--force")
+
+    def run_queue(self, queued: list[str], workers: int, within: float) -> tuple[str, list[str]]:
+        """What `dvc queue status` says once all queued experiments have ended, and their logs.
+
+        Args:
+            queued: their names.
+            workers: how many work at once.
+            within: seconds that all of them may take.
+        """
+        try:
+            self.run("dvc", "queue", "start", "--jobs", str(workers))
+            ends = time.monotonic() + within
+            while re.search("Queued|Running", status := self.run("dvc", "queue", "status")):
+                assert time.monotonic() < ends, status
+                time.sleep(2)
+            return status, [self.run("dvc", "queue", "logs", name) for name in queued]
+        finally:
+            self.attempt("dvc", "queue", "stop", "--kill")
+            ends = time.monotonic() + 60
+            while "0 active, 0 idle" not in self.run("dvc", "queue", "status"):
+                assert time.monotonic() < ends, "the workers do not stop"
+                time.sleep(1)
 
     def processes(self) -> list[psutil.Process]:
         """What runs with this as its working directory."""
@@ -192,56 +213,17 @@ def clone(
     return make
 
 
-@dataclass
-class Server:
-    """MLflow's tracking server on a port of this machine, with all it keeps in one folder."""
-
-    folder: Path
-    port: int
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Start it, for the first time or again, and wait until it answers."""
-        command = [str(Path(sys.executable).parent / "mlflow"), "server", "--workers", "1"]
-        command += ["--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--backend-store-uri", f"sqlite:///{self.folder / 'mlflow.db'}"]
-        command += ["--artifacts-destination", str(self.folder / "artifacts")]
-        self.process = subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + READY_WITHIN
-        while True:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.address}/health"):
-                return
-            assert self.process.poll() is None, "the server has ended"
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.2)
-
-    def kill(self) -> None:
-        """End it and its workers at once."""
-        if self.process:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A tracking server that runs."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (tmp_path / "server").mkdir()
-    server = Server(tmp_path / "server", port)
+    """MLflow's tracking server, which runs, with all it keeps in one folder."""
+    folder, port = tmp_path / "server", free_port()
+    folder.mkdir()
+    command = [str(Path(sys.executable).parent / "mlflow"), "server", "--workers", "1"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    server = Server(folder, f"http://127.0.0.1:{port}", command, environment)
     try:
         server.start()
         yield server

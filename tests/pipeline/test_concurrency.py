@@ -1,7 +1,6 @@
 """Many experiments on one store at once, and two users of one tracking server."""
 
 import re
-import time
 
 import pytest
 
@@ -34,19 +33,7 @@ def test_a_queue_of_experiments(prepared, tmp_path, faults):
     output = project.run("dvc", "exp", "run", "--queue", "-S", sweep, "train_baseline")
     queued = re.findall(r"Queued experiment '(.+?)'", output)
     assert len(queued) == EXPERIMENTS
-    try:
-        project.run("dvc", "queue", "start", "--jobs", str(JOBS))
-        ends = time.monotonic() + FINISHED_WITHIN
-        while re.search("Queued|Running", status := project.run("dvc", "queue", "status")):
-            assert time.monotonic() < ends, status
-            time.sleep(2)
-        logs = [project.run("dvc", "queue", "logs", name) for name in queued]
-    finally:
-        project.attempt("dvc", "queue", "stop", "--kill")
-        ends = time.monotonic() + 60
-        while "0 active, 0 idle" not in project.run("dvc", "queue", "status"):
-            assert time.monotonic() < ends, "the workers do not stop"
-            time.sleep(1)
+    status, logs = project.run_queue(queued, JOBS, FINISHED_WITHIN)
     assert len(re.findall("Success$", status, re.MULTILINE)) == EXPERIMENTS, logs
     assert not [log for log in logs if TROUBLE.search(log)]
 

@@ -1,17 +1,15 @@
 """Full disks, a server that goes away, a loss that is not finite, damaged files."""
 
 import os
-import pickle
 import re
 import shutil
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 
-import keras
 import pytest
+from hostile import pickled, with_lambda
 from PIL import Image
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(900)]
@@ -259,28 +257,8 @@ def test_damaged_data(project, faults, damage, request):
     faults.record(f"{kind} array", "`data/trainval`", f"{outcome}`dvc repro` restores it")
 
 
-class Hostile:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, trace):
-        self.trace = trace
-
-    def __reduce__(self):
-        return Path.touch, (self.trace,)
-
-
 def truncated(model, trace):
     model.write_bytes(model.read_bytes()[: model.stat().st_size // 2])
-
-
-def with_lambda(model, trace):
-    code = f"lambda x: (__import__('pathlib').Path({str(trace)!r}).touch(), x)[1]"
-    keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Lambda(eval(code))]).save(model)
-    trace.unlink()  # building has called it
-
-
-def pickled(model, trace):
-    model.write_bytes(pickle.dumps(Hostile(trace)))
 
 
 @pytest.mark.parametrize(

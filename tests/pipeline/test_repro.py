@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import time
 from dataclasses import replace
 from itertools import combinations
 
@@ -376,22 +375,10 @@ def test_queue(project):
     output = project.run("dvc", "exp", "run", "--queue", "--set-param", sweep)
     queued = re.findall(r"Queued experiment '(.+?)'", output)
     assert len(queued) == 2
-    try:
-        project.run("dvc", "queue", "start", "--jobs", "2")
-        ends = time.monotonic() + FINISHED_WITHIN
-        while re.search("Queued|Running", status := project.run("dvc", "queue", "status")):
-            assert time.monotonic() < ends, status
-            time.sleep(2)
-        logs = {name: project.run("dvc", "queue", "logs", name) for name in queued}
-        assert len(re.findall("Success$", status, re.MULTILINE)) == 2, logs
-    finally:
-        project.attempt("dvc", "queue", "stop", "--kill")
-        ends = time.monotonic() + 60
-        while "0 active, 0 idle" not in project.run("dvc", "queue", "status"):
-            assert time.monotonic() < ends, "the workers do not stop"
-            time.sleep(1)
+    status, logs = project.run_queue(queued, 2, FINISHED_WITHIN)
+    assert len(re.findall("Success$", status, re.MULTILINE)) == 2, logs
 
-    ran = [stages_run(log) for log in logs.values()]
+    ran = [stages_run(log) for log in logs]
     # For both the same: who comes second may find it in DVC's run cache.
     assert any("tune@extra" in stages for stages in ran)
     for stages in ran:

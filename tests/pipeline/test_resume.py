@@ -1,9 +1,7 @@
 """A training stopped at any moment and started again ends as if nothing had happened."""
 
 import csv
-import dataclasses
 import re
-import shutil
 import signal
 import time
 
@@ -33,15 +31,13 @@ def untrained(clone):
 @pytest.fixture
 def disturbed(untrained, tmp_path):
     """A copy of it, to be trained with interruptions."""
-    root = tmp_path / "another clone"
-    return dataclasses.replace(untrained, root=shutil.copytree(untrained.root, root))
+    return untrained.copy(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(untrained, tmp_path_factory):
     """Another one, trained in one go."""
-    root = tmp_path_factory.mktemp("undisturbed") / "a clone"
-    project = dataclasses.replace(untrained, root=shutil.copytree(untrained.root, root))
+    project = untrained.copy(tmp_path_factory.mktemp("undisturbed"))
     project.run(*TRAIN)
     return project
 

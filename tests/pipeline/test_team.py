@@ -5,17 +5,14 @@ import os
 import re
 import shlex
 import shutil
-import signal
-import socket
 import subprocess
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
 
 import psycopg2
 import pytest
 from PIL import Image
+from servers import READY_WITHIN, Server, free_port
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "team.md"
@@ -23,7 +20,6 @@ PATH = os.pathsep.join(  # Debian keeps the server's programs off the path
     [*map(str, Path("/usr/lib/postgresql").glob("*/bin")), os.environ["PATH"]]
 )
 PASSWORD = "SECRET"  # of the guide, on a database that lives as long as this test
-READY_WITHIN = 120  # seconds
 
 # PostgreSQL refuses to run as root.
 OWNER = "postgres" if os.geteuid() == 0 else None
@@ -48,12 +44,6 @@ def documented(beginning, here=None):
     return words
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 def edit(params):
     """Only the baseline, for one epoch, on the digits."""
     params["data"]["source"] = "digits"
@@ -64,7 +54,7 @@ def edit(params):
 @pytest.fixture(scope="module")
 def database():
     """The port of PostgreSQL, with the role and the database that the guide makes."""
-    port = free_port()
+    port = str(free_port())
     with tempfile.TemporaryDirectory() as name:  # pytest's own are root's alone
         folder = Path(name)
         if OWNER:
@@ -108,37 +98,18 @@ def artifacts(tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(database, artifacts, environment, tmp_path_factory):
     """The address of an MLflow server on that database and folder."""
-    folder, port = tmp_path_factory.mktemp("server"), free_port()
+    folder, port = tmp_path_factory.mktemp("server"), str(free_port())
     here = {"5000": port, "/srv/fifteen/artifacts": str(artifacts)}
     command = documented("mlflow server", here)
     (store,) = documented("MLFLOW_BACKEND_STORE_URI=", {"5432": database})
     others = documented("MLFLOW_DISABLE_TELEMETRY=") + documented("MLFLOW_SERVER_ENABLE_JOB")
     settings = dict(setting.split("=", 1) for setting in (store, *others))
-    address = f"http://127.0.0.1:{port}"
-    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            command,
-            env=environment | settings,
-            cwd=folder,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    server = Server(folder, f"http://127.0.0.1:{port}", command, environment | settings)
     try:
-        deadline = time.monotonic() + READY_WITHIN
-        while True:
-            try:
-                directly.open(f"{address}/health", timeout=5).close()
-                break
-            except OSError:
-                output = (folder / "log").read_text()
-                assert process.poll() is None and time.monotonic() < deadline, output
-                time.sleep(0.2)
-        yield address
+        server.start()
+        yield server.address
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=60)
+        server.kill()
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,7 @@ import copy
 import dataclasses
 import os
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import time
 
@@ -14,6 +12,7 @@ from fifteen.config import Training
 
 import pytest
 from ruamel.yaml import YAML
+from servers import free_port
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -60,14 +59,10 @@ def prepared(clone):
     return project
 
 
-def copy_of(project, folder):
-    return dataclasses.replace(project, root=shutil.copytree(project.root, folder / "a clone"))
-
-
 @pytest.fixture(scope="module")
 def searched(prepared, tmp_path_factory):
     """A copy of it in which `dvc repro` has searched and trained, its results committed."""
-    project = copy_of(prepared, tmp_path_factory.mktemp("searched"))
+    project = prepared.copy(tmp_path_factory.mktemp("searched"))
     output = project.run("dvc", "repro", "train_variant@tuned")
     assert stages_run(output) == MADE[1:]
     assert "Traceback" not in output
@@ -88,7 +83,7 @@ def workspace(searched):
 @pytest.fixture
 def fresh(prepared, tmp_path):
     """A copy of the project with prepared data only."""
-    return copy_of(prepared, tmp_path)
+    return prepared.copy(tmp_path)
 
 
 def stages_run(output):
@@ -347,12 +342,6 @@ def test_a_search_killed_in_a_trial_goes_on(searched, fresh):
     trial = children["0004"].info.run_id
     accuracies = decided(searched)["trials"][4]["accuracies"]
     assert fresh.curve(trial, "val/accuracy") == list(enumerate(accuracies, start=1))
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def test_a_chief_and_two_workers_share_a_search(searched, fresh):
