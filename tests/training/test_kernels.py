@@ -2,6 +2,7 @@ from fifteen.config import Baseline, Convnet, Refined, Swift
 from fifteen.networks.registry import build_network
 from fifteen.training.kernels import (
     FusedBatchNormalization,
+    RowConv2D,
     TiledConv2D,
     with_fast_kernels,
 )
@@ -180,14 +181,15 @@ def test_both_networks_learn_the_same():
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-# Tiled convolutions
+# Convolutions of small maps
+
+KINDS = [TiledConv2D, RowConv2D]
 
 
-def convolutions(filters, channels, dtype="float32", **options):
-    """Keras's layer and the tiled one, with the same weights."""
+def convolutions(kind, filters, channels, dtype="float32", **options):
+    """Keras's layer and the fast one, with the same weights."""
     both = [
-        kind(filters, 3, padding="same", dtype=dtype, **options)
-        for kind in (layers.Conv2D, TiledConv2D)
+        each(filters, 3, padding="same", dtype=dtype, **options) for each in (layers.Conv2D, kind)
     ]
     for layer in both:
         layer.build((None, None, None, channels))
@@ -202,10 +204,11 @@ def maps(batch, height, width, channels):
 
 
 @pytest.mark.parametrize("batch", [1, 5, 64, 65, 130])
-@pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 3), (4, 4), (2, 3)])
-def test_a_tiled_convolution_is_keras_s(size, batch):
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 3), (4, 4), (2, 3), (7, 8)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fast_convolution_is_keras_s(kind, size, batch):
     x = maps(batch, *size, 3)
-    expected, found = (apply_and_back(layer, x) for layer in convolutions(5, 3))
+    expected, found = (apply_and_back(layer, x) for layer in convolutions(kind, 5, 3))
     assert found[0].shape == expected[0].shape
     np.testing.assert_allclose(found[0], expected[0], atol=2e-5)
     for one, other in zip(found[1], expected[1], strict=True):
@@ -223,7 +226,7 @@ def apply_and_back(layer, x):
 
 
 def test_images_on_a_canvas_do_not_meet():
-    _, tiled = convolutions(4, 3, use_bias=False)
+    _, tiled = convolutions(TiledConv2D, 4, 3, use_bias=False)
     x = maps(64, 3, 3, 3)
     x[1::2] = 0
     found = tiled(x).numpy()
@@ -231,17 +234,21 @@ def test_images_on_a_canvas_do_not_meet():
     assert (np.abs(found[::2]).max(axis=(1, 2, 3)) > 0.1).all()
 
 
-def test_a_tiled_convolution_in_bfloat16_is_near():
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fast_convolution_in_bfloat16_is_near(kind):
     x = tf.cast(maps(10, 3, 3, 3), tf.bfloat16)
-    keras_s, tiled = convolutions(5, 3, "mixed_bfloat16")
-    found, expected = (tf.cast(layer(x), tf.float32) for layer in (tiled, keras_s))
-    np.testing.assert_allclose(found, expected, atol=0.2, rtol=0.02)
+    both = convolutions(kind, 5, 3, "mixed_bfloat16")
+    expected, found = (apply_and_back(layer, x) for layer in both)
+    for one, other in zip([found[0], *found[1]], [expected[0], *expected[1]], strict=True):
+        one, other = tf.cast(one, tf.float32), tf.cast(other, tf.float32)
+        np.testing.assert_allclose(one, other, atol=0.02 * np.abs(other).max(), rtol=0.02)
 
 
-def test_a_tiled_convolution_in_a_graph_of_unknown_sizes():
-    keras_s, tiled = convolutions(5, 3)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fast_convolution_in_a_graph_of_unknown_sizes(kind):
+    keras_s, fast = convolutions(kind, 5, 3)
     signature = [tf.TensorSpec([None, None, None, 3], tf.float32)]
-    run = tf.function(tiled, input_signature=signature)
+    run = tf.function(fast, input_signature=signature)
     for shape in ((7, 3, 3, 3), (70, 2, 4, 3)):
         np.testing.assert_allclose(run(maps(*shape)), keras_s(maps(*shape)), atol=2e-5)
 
@@ -276,8 +283,8 @@ def test_what_of_swift_is_fast():
     kinds = [type(layer) for layer in copy.layers]
     assert kinds.count(FusedBatchNormalization) == 9
     assert layers.BatchNormalization not in kinds
-    # Of the maps of 31, 15, 7 and 3 pixels those of 3, in the last group: two convolutions.
-    assert kinds.count(TiledConv2D) == 2
+    # Of the maps of 31, 15, 7 and 3 pixels those of 3, in the last group, and those of 7 before.
+    assert (kinds.count(TiledConv2D), kinds.count(RowConv2D)) == (2, 3)
     for size in (20, 24, 33, 48):
         x = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
         np.testing.assert_allclose(copy(x), network(x), rtol=1e-3, atol=1e-5)

@@ -1,5 +1,7 @@
 """Faster ways to compute two layers of Keras, for training alone."""
 
+from collections.abc import Callable
+
 from fifteen.training.devices import are_several, summed
 
 import keras
@@ -7,7 +9,8 @@ import tensorflow as tf
 from keras import layers, ops
 
 TINY = 4  # side of the largest feature maps that are tiled, in pixels
-TILES = 8  # images in each row and each column of a canvas
+SMALL = 8  # and of those that stand in a row for a gradient
+TILES = 8  # images in a row, and in each column of a canvas
 
 
 class FusedBatchNormalization(layers.BatchNormalization):
@@ -47,6 +50,11 @@ def _normalise_together(
     return tf.cast(outputs, inputs.dtype), mean, squares / freedom
 
 
+def _side_by_side(maps: tf.Tensor, axis: int) -> tf.Tensor:
+    """Maps of a batch, TILES of them after one another along `axis`."""
+    return ops.concatenate(ops.split(maps, TILES), axis)
+
+
 class TiledConv2D(layers.Conv2D):
     """Keras's layer with "same" padding, for maps of a few pixels with many channels.
 
@@ -56,21 +64,49 @@ class TiledConv2D(layers.Conv2D):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Convolve (batch, height, width, channels)."""
-        batch, height, width, channels = ops.shape(inputs)
+        batch, height, width, _ = ops.shape(inputs)
         gap = self.kernel_size[0] // 2
-        rows, columns = height + gap, width + gap
         inputs = ops.pad(inputs, ((0, -batch % TILES**2), (0, gap), (0, gap), (0, 0)))
-        canvas = ops.reshape(inputs, (-1, TILES, TILES, rows, columns, channels))
-        canvas = ops.transpose(canvas, (0, 1, 3, 2, 4, 5))
-        canvas = ops.reshape(canvas, (-1, TILES * rows, TILES * columns, channels))
+        canvas = _side_by_side(_side_by_side(inputs, axis=2), axis=1)
         outputs = super().call(canvas)
-        outputs = ops.reshape(outputs, (-1, TILES, rows, TILES, columns, self.filters))
-        outputs = ops.transpose(outputs, (0, 1, 3, 2, 4, 5))
-        outputs = ops.reshape(outputs, (-1, rows, columns, self.filters))
+        for axis in (1, 2):
+            outputs = ops.concatenate(ops.split(outputs, TILES, axis), axis=0)
         return outputs[:batch, :height, :width]
 
 
-def _can_be_tiled(layer: layers.Conv2D) -> bool:
+class RowConv2D(layers.Conv2D):
+    """Keras's layer with "same" padding, for small maps; a faster gradient of its kernel.
+
+    oneDNN sums that gradient along the rows of a map, 32 positions at a time where the processor
+    has AMX, and a short row leaves most of them unused. So TILES images stand side by side for it,
+    with zeros between them: it takes half the time at 7 pixels, a third at 5.
+    """
+
+    def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """Convolve (batch, height, width, channels)."""
+
+        @tf.custom_gradient
+        def convolve(x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+            def gradients(g: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+                of_inputs = tf.raw_ops.Conv2DBackpropInput(
+                    input_sizes=tf.shape(x), filter=w, out_backprop=g, **same
+                )
+                of_kernel = tf.raw_ops.Conv2DBackpropFilter(
+                    input=in_rows(x), filter_sizes=w.shape, out_backprop=in_rows(g), **same
+                )
+                return of_inputs, of_kernel
+
+            return tf.nn.conv2d(x, w, **same), gradients
+
+        def in_rows(maps: tf.Tensor) -> tf.Tensor:
+            to_full_rows = (0, -ops.shape(maps)[0] % TILES)
+            return _side_by_side(ops.pad(maps, (to_full_rows, (0, 0), (0, gap), (0, 0))), axis=2)
+
+        same, gap = {"strides": [1, 1, 1, 1], "padding": "SAME"}, self.kernel_size[1] // 2
+        return convolve(inputs, tf.convert_to_tensor(kernel))
+
+
+def _is_plain(layer: layers.Conv2D) -> bool:
     plain = layer.strides == layer.dilation_rate == (1, 1) and layer.groups == 1
     return plain and layer.padding == "same" and layer.kernel_size == (3, 3)
 
@@ -88,8 +124,10 @@ def with_fast_kernels(network: keras.Model) -> keras.Model:
         shape = at_full_size.get_layer(layer.name).output.shape
         if kind is layers.BatchNormalization and (len(shape) == 4 or are_several()):
             kind = FusedBatchNormalization
-        elif kind is layers.Conv2D and _can_be_tiled(layer) and shape[1] <= TINY:
+        elif kind is layers.Conv2D and _is_plain(layer) and shape[1] <= TINY:
             kind = TiledConv2D
+        elif kind is layers.Conv2D and _is_plain(layer) and shape[1] <= SMALL:
+            kind = RowConv2D
         return kind.from_config(config)
 
     copy = keras.models.clone_model(network, clone_function=fast)
