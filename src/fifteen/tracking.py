@@ -59,8 +59,9 @@ class TrackedRun:
         self._client.log_batch(self.id, tags=pairs)
 
     def set_metrics(self, metrics: Mapping[str, float]) -> None:
-        """Log metrics of the whole run, unless they are logged already."""
-        self.set_series({key: [(0, value)] for key, value in metrics.items()})
+        """Log metrics of the whole run, except those that already have this value."""
+        known = self._client.get_run(self.id).data.metrics
+        self.log_metrics({key: value for key, value in metrics.items() if known.get(key) != value})
 
     def set_series(self, series: Mapping[str, list[tuple[int, float]]]) -> None:
         """`log_series` without those that are logged already."""

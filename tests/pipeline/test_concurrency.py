@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.torture, pytest.mark.timeout(1800)]
 
 JOBS, EXPERIMENTS = 4, 12
 FINISHED_WITHIN = 1500  # seconds
-TROUBLE = re.compile("lock|Traceback|error", re.IGNORECASE)
+TROUBLE = re.compile("is locked|acquire lock|Traceback|error", re.IGNORECASE)
 
 
 def edit(params):
@@ -35,7 +35,8 @@ def test_a_queue_of_experiments(prepared, tmp_path, faults):
     assert len(queued) == EXPERIMENTS
     status, logs = project.run_queue(queued, JOBS, FINISHED_WITHIN)
     assert len(re.findall("Success$", status, re.MULTILINE)) == EXPERIMENTS, logs
-    assert not [log for log in logs if TROUBLE.search(log)]
+    trouble = [line for log in logs for line in log.splitlines() if TROUBLE.search(line)]
+    assert not trouble
 
     runs = project.runs().values()
     assert {run.info.status for run in runs} == {"FINISHED"}
