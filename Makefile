@@ -19,7 +19,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help run demo seeds test torture lint audit ui serve readme lock
+.PHONY: help run demo seeds test faults torture lint audit ui serve readme lock
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 14
@@ -53,9 +53,12 @@ seeds: $(READY)  ## MODELS with other SEEDS too, as DVC experiments beside your 
 test: $(READY)  ## the test suite
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-torture: $(READY)  ## kills, full disks, lost servers: many of each, for docs/reliability.md
-	FIFTEEN_KILLS=8 FIFTEEN_RELIABILITY=docs/reliability.md $(BIN)/python -m pytest -m "" \
-		tests/pipeline/test_kills.py tests/pipeline/test_faults.py tests/pipeline/test_concurrency.py
+faults: $(READY)  ## kills, full disks, lost servers: a few of each
+	$(BIN)/python -m pytest -m torture --numprocesses 2 --dist loadfile tests/pipeline
+
+torture: $(READY)  ## the same for an hour, with many of each, for docs/reliability.md
+	FIFTEEN_KILLS=8 FIFTEEN_EXPERIMENTS=12 FIFTEEN_RELIABILITY=docs/reliability.md \
+		$(BIN)/python -m pytest -m torture tests/pipeline
 
 lint: $(READY)  ## ruff, as the continuous integration runs it
 	$(BIN)/ruff check .

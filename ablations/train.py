@@ -47,7 +47,7 @@ def main() -> None:
             **measured(found.history, found.config),
             "parameters": found.network.count_params(),
             "training": found.config.model_dump(),
-            "source": found.source,
+            "source": found.classes.source,
             "hardware": found.machine.recorded(),
             **commit(),
             "run_id": found.run.id,

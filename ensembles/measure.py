@@ -110,7 +110,7 @@ def main() -> None:
         "weight_distance": float(weight_distances(networks)[others].mean()),
         "seconds": seconds,
         "training": found.config.model_dump(),
-        "source": found.source,
+        "source": found.classes.source,
         "hardware": found.machine.recorded(),
         **commit(),
         "run_ids": runs,

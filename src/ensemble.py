@@ -3,7 +3,6 @@
 Usage: python src/ensemble.py NAME
 """
 
-import shutil
 from pathlib import Path
 
 from fifteen import hardware, tracking
@@ -18,11 +17,10 @@ from fifteen.errors import UserError, run_stage
 from fifteen.evaluation.calibration import fit_temperature
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix
 from fifteen.files import md5, new_folder, read_json, write_json
-from fifteen.training.work import resume_key, work_folder
+from fifteen.training.work import at_work, resume_key, work_folder
 
 import keras
 import numpy as np
-from filelock import FileLock
 
 DATA, MODELS = Path("data/trainval"), Path("models")
 
@@ -77,7 +75,7 @@ def main() -> None:
     }
     work = work_folder(name, decides)  # holds the name of the run alone
     with (
-        FileLock(work.with_suffix(".lock")),
+        at_work(work),
         tracking.resumable_run(classes.source, name, f"ensemble@{name}", resume_key(work)) as run,
         new_folder(MODELS / name) as folder,
     ):
@@ -119,7 +117,6 @@ def main() -> None:
         run.log_image(confusion_image(matrix), "confusion_matrix_validation")
         run.log_file(folder / "result.json")
         run.log_model(ensemble, IMAGE_SHAPE, classes.names, result["temperature"])
-    shutil.rmtree(work)
     print(f"{name}: validation accuracy {result['validation']['accuracy']:.2%}")
 
 

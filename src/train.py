@@ -86,9 +86,9 @@ def main() -> None:
             }
         )
         predicted = probabilities.argmax(axis=-1)
-        matrix = confusion_matrix(found.validation.labels, predicted, len(found.classes))
+        matrix = confusion_matrix(found.validation.labels, predicted, len(found.classes.names))
         run.log_image(confusion_image(matrix), "confusion_matrix_validation")
-        run.log_model(model, IMAGE_SHAPE, found.classes, result["temperature"])
+        run.log_model(model, IMAGE_SHAPE, found.classes.names, result["temperature"])
     print(f"{name}: validation accuracy {best.val_accuracy:.2%} in epoch {best.epoch}")
 
 

@@ -1,4 +1,5 @@
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import keras
 import mlflow
 import numpy as np
 import pytest
-from mlflow.entities import RunStatus
+from mlflow.entities import LoggedModelStatus, RunStatus
 from mlflow.exceptions import MlflowException
 
 PROGRAM = """
@@ -70,9 +71,21 @@ def store(root, monkeypatch):
     mlflow.set_tracking_uri(None)
 
 
+@pytest.fixture(scope="module")
+def network():
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
+    return keras.Sequential(layers)
+
+
 def runs_of(store, source):
     experiment = store.get_experiment_by_name(f"fifteen-{source}")
     return store.search_runs([experiment.experiment_id])
+
+
+def models_of(store, source):
+    experiment = store.get_experiment_by_name(f"fifteen-{source}")
+    return store.search_logged_models([experiment.experiment_id])
 
 
 def status(store, run_id):
@@ -233,13 +246,13 @@ def test_long_epochs_have_thinned_learning_rates(store):
 
 def test_metrics_of_the_whole_run_are_not_logged_twice(store):
     with new_run("once", "x", "train x") as run:
-        run.set_metrics({"val/best_accuracy": 0.5})
-        run.set_metrics({"val/best_accuracy": 0.75, "best_epoch": 3})
-        run.set_metrics({"best_epoch": 3})
+        run.set_metrics({"val/best_accuracy": np.float32(0.1), "best_epoch": 2})
+        run.set_metrics({"val/best_accuracy": np.float32(0.1), "best_epoch": 3})
+        run.set_metrics({"val/best_accuracy": np.float32(0.1), "best_epoch": 3})
         run.set_series({"val/member_accuracy": [(1, 0.5), (2, 0.25)]})
         run.set_series({"val/member_accuracy": [(1, 0.5), (2, 0.25)]})
-    assert series(store, run.id, "val/best_accuracy") == [(0, 0.5)]
-    assert series(store, run.id, "best_epoch") == [(0, 3)]
+    assert series(store, run.id, "val/best_accuracy") == [(0, np.float32(0.1))]
+    assert series(store, run.id, "best_epoch") == [(0, 2), (0, 3)]  # evaluated anew, say
     assert series(store, run.id, "val/member_accuracy") == [(1, 0.5), (2, 0.25)]
 
 
@@ -264,6 +277,78 @@ def test_files_pictures_and_data(store, tmp_path):
         ("cifar100", "4567cdef", "validation"),
     }
     assert store.get_run(run.id).data.tags["md5.train_labels.npy"] == "89ab"
+
+
+def test_what_is_logged_already_is_not_doubled(store, network):
+    digests = {"train_images.npy": "0123abcd", "validation_images.npy": "4567cdef"}
+    for _ in range(2):  # as a training that was killed at its end does
+        with resumable_run("doubled", "x", "train x", "k") as run:
+            run.log_data("cifar100", digests)
+            run.log_image(np.zeros((4, 5, 3), np.uint8), "confusion_matrix")
+            run.log_image(np.zeros((4, 5, 3), np.uint8), "confusion_matrix_test")
+            run.log_model(network, (4, 4, 3), ["cat", "dog"], 1.5)
+    assert len(store.get_run(run.id).inputs.dataset_inputs) == 2
+    images = [re.split("[%+]", file.path)[0] for file in store.list_artifacts(run.id, "images")]
+    assert len(images) == 4  # each with its thumbnail
+    assert set(images) == {"images/confusion_matrix", "images/confusion_matrix_test"}
+    assert len(models_of(store, "doubled")) == 1
+
+
+def test_a_model_whose_logging_was_killed_is_logged_anew(store, network):
+    with resumable_run("half", "x", "train x", "k") as run:
+        experiment = store.get_experiment_by_name("fifteen-half").experiment_id
+        store.create_logged_model(experiment, "model", source_run_id=run.id)
+        run.log_model(network, (4, 4, 3), ["cat", "dog"], 1.5)
+    (model,) = models_of(store, "half")
+    assert model.status == LoggedModelStatus.READY
+    mlflow.pyfunc.load_model(f"runs:/{run.id}/model")
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        "(sqlite3.IntegrityError) UNIQUE constraint failed: datasets.experiment_id, datasets.name",
+        "(psycopg2.errors.UniqueViolation) duplicate key value violates unique constraint",
+    ],
+)
+def test_a_data_set_that_another_run_adds_at_the_same_moment(store, monkeypatch, cause):
+    digests = {"train_images.npy": "0123abcd", "validation_images.npy": "4567cdef"}
+    with new_run("moment", "x", "train x") as run:
+        log_inputs, errors = run._client.log_inputs, [MlflowException(cause)] * 2
+
+        def too_late(*arguments):
+            if errors:
+                raise errors.pop()
+            log_inputs(*arguments)
+
+        monkeypatch.setattr(run._client, "log_inputs", too_late)
+        run.log_data("cifar100", digests)
+        assert not errors
+    assert len(store.get_run(run.id).inputs.dataset_inputs) == 2
+
+
+@pytest.mark.parametrize("cause", ["the server is away", "UNIQUE constraint failed: for ever"])
+def test_a_data_set_that_cannot_be_logged_fails(store, monkeypatch, cause):
+    def fails(*_):
+        raise MlflowException(cause)
+
+    with pytest.raises(UserError, match=cause), new_run("never", "x", "train x") as run:
+        monkeypatch.setattr(run._client, "log_inputs", fails)
+        run.log_data("cifar100", {"train_images.npy": "0123abcd"})
+
+
+def test_an_experiment_that_another_process_makes_at_the_same_moment(store, monkeypatch):
+    """As two users of a new server do."""
+    create = mlflow.create_experiment
+
+    def too_late(*arguments):
+        create(*arguments)
+        create(*arguments)
+
+    monkeypatch.setattr(mlflow, "create_experiment", too_late)
+    with new_run("raced", "x", "train x") as run:
+        pass
+    assert [found.info.run_id for found in runs_of(store, "raced")] == [run.id]
 
 
 def test_a_killed_run_is_continued(store):
@@ -374,13 +459,6 @@ def test_a_run_deleted_in_the_ui_is_replaced(store):
         run.log_metrics({"test/accuracy": 0.5})
     assert run.id != deleted
     assert [r.info.run_id for r in runs_of(store, "deleted")] == [run.id]
-
-
-@pytest.fixture(scope="module")
-def network():
-    keras.utils.set_random_seed(0)
-    layers = [keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
-    return keras.Sequential(layers)
 
 
 def test_a_logged_model_answers_and_says_what_it_takes(network):

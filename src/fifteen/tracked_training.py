@@ -1,6 +1,5 @@
 """A training in its MLflow run, resumable: the heart of the stages that train."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from fifteen import hardware, tracking
 from fifteen.config import Hardware, Training
-from fifteen.data.arrays import Part, read_classes, read_part
+from fifteen.data.arrays import Classes, Part, read_classes, read_part
 from fifteen.data.pipeline import steps_per_epoch
 from fifteen.files import md5, read_json
 from fifteen.hardware import HardwareInUse
@@ -16,11 +15,10 @@ from fifteen.networks.registry import build_network
 from fifteen.training.fit import train
 from fifteen.training.history import History
 from fifteen.training.schedules import learning_rates
-from fifteen.training.work import resume_key, work_folder
+from fifteen.training.work import at_work, resume_key, work_folder
 
 import keras
 import numpy as np
-from filelock import FileLock
 
 DATA = Path("data/trainval")
 
@@ -34,12 +32,11 @@ class Trained:
         network: with the weights of the end, not compiled.
         history: its epochs.
         rates: the learning rate of each step that was made.
-        work: the folder with its best epoch and its snapshots, until the block ends.
+        work: the folder with its best epoch and its snapshots.
         training: the images it learned from.
         validation: the images that judged it.
-        classes: their names.
+        classes: what their labels mean.
         run: in MLflow.
-        source: the data set's name.
         machine: what it ran on.
     """
 
@@ -50,9 +47,8 @@ class Trained:
     work: Path
     training: Part
     validation: Part
-    classes: list[str]
+    classes: Classes
     run: tracking.TrackedRun
-    source: str
     machine: HardwareInUse
 
 
@@ -93,31 +89,31 @@ def trained(
     }
     work = work_folder(name.replace(" ", "-"), decides)
     experiment = f"{classes.source}-{pipeline}" if pipeline else classes.source
-    with FileLock(work.with_suffix(".lock")):  # an orphan, or a parallel experiment, goes first
-        with tracking.resumable_run(experiment, name, stage, resume_key(work)) as run:
-            run.log_params(config.model_dump() | {"seed": seed, "precision": machine.precision})
-            run.set_tags({"device": machine.device})  # may change when a training is resumed
-            run.log_data(classes.source, checksums)
+    with (
+        at_work(work),
+        tracking.resumable_run(experiment, name, stage, resume_key(work)) as run,
+    ):
+        run.log_params(config.model_dump() | {"seed": seed, "precision": machine.precision})
+        run.set_tags({"device": machine.device})  # may change when a training is resumed
+        run.log_data(classes.source, checksums)
 
-            def publish(history: History) -> None:
-                run.publish([asdict(row) for row in history], rates, steps)
+        def publish(history: History) -> None:
+            run.publish([asdict(row) for row in history], rates, steps)
 
-            keras.utils.set_random_seed(seed)
-            network = build_network(config.network, len(classes.names), training.images)
-            with machine.scope():
-                history = train(network, config, rates, training, validation, seed, work, publish)
-            run.log_history([asdict(row) for row in history], rates, steps)
-            yield Trained(
-                config,
-                network,
-                history,
-                rates[: len(history) * steps],
-                work,
-                training,
-                validation,
-                classes.names,
-                run,
-                classes.source,
-                machine,
-            )
-        shutil.rmtree(work)
+        keras.utils.set_random_seed(seed)
+        network = build_network(config.network, len(classes.names), training.images)
+        with machine.scope():
+            history = train(network, config, rates, training, validation, seed, work, publish)
+        run.log_history([asdict(row) for row in history], rates, steps)
+        yield Trained(
+            config,
+            network,
+            history,
+            rates[: len(history) * steps],
+            work,
+            training,
+            validation,
+            classes,
+            run,
+            machine,
+        )

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,22 +10,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fifteen.store import answering, artifacts, connect, in_short, store_folder
+from fifteen.store import answering, artifacts, connect, in_short
 
 import mlflow
 import numpy as np
-from filelock import FileLock
 from mlflow.entities import (
     Dataset,
     DatasetInput,
     InputTag,
     LifecycleStage,
+    LoggedModelStatus,
     Metric,
     Param,
     RunTag,
 )
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.types import Schema, TensorSpec
 
 if TYPE_CHECKING:
@@ -57,8 +59,9 @@ class TrackedRun:
         self._client.log_batch(self.id, tags=pairs)
 
     def set_metrics(self, metrics: Mapping[str, float]) -> None:
-        """Log metrics of the whole run, unless they are logged already."""
-        self.set_series({key: [(0, value)] for key, value in metrics.items()})
+        """Log metrics of the whole run, except those that already have this value."""
+        known = self._client.get_run(self.id).data.metrics
+        self.log_metrics({key: value for key, value in metrics.items() if known.get(key) != value})
 
     def set_series(self, series: Mapping[str, list[tuple[int, float]]]) -> None:
         """`log_series` without those that are logged already."""
@@ -117,8 +120,14 @@ class TrackedRun:
             print(f"the curves wait, as the MLflow store failed: {in_short(error)}", flush=True)
 
     def log_image(self, image: np.ndarray, key: str) -> None:
-        """Log an (H, W, 3) uint8 picture that the UI shows beside that of other runs."""
-        self._client.log_image(self.id, image, key=key, step=0)
+        """Log an (H, W, 3) uint8 picture, unless it is logged already.
+
+        The UI shows it beside that of other runs.
+        """
+        logged = self._client.list_artifacts(self.id, "images")
+        name = re.compile(f"images/{re.escape(key)}[%+]step")
+        if not any(name.match(file.path) for file in logged):
+            self._client.log_image(self.id, image, key=key, step=0)
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
         """Log a file, or all files of a folder, as artifacts."""
@@ -142,7 +151,15 @@ class TrackedRun:
             for file, digest in digests.items()
             if file.endswith("_images.npy")
         ]
-        self._client.log_inputs(self.id, inputs)
+        # This fails where another run adds the same data set at the same moment. Then it is there,
+        # so that one try more than there are data sets suffices.
+        for left in reversed(range(len(inputs) + 1)):
+            try:
+                self._client.log_inputs(self.id, inputs)
+                break
+            except MlflowException as error:
+                if not left or "unique constraint" not in str(error).lower():
+                    raise
         self.set_tags({f"md5.{file}": digest for file, digest in digests.items()})
 
     def log_model(
@@ -154,8 +171,15 @@ class TrackedRun:
     ) -> None:
         """Log, in the run now open, a model from raw images to class probabilities.
 
-        The names of its classes and the temperature that calibrates it go along as metadata.
+        The names of its classes and the temperature that calibrates it go along as metadata. One
+        that is logged already stays the only one; what a kill has left of one is removed.
         """
+        experiment = self._client.get_run(self.id).info.experiment_id
+        of_this_run = f"source_run_id = '{self.id}'"
+        for begun in self._client.search_logged_models([experiment], of_this_run):
+            if begun.status == LoggedModelStatus.READY:
+                return
+            self._client.delete_logged_model(begun.model_id)
         signature = ModelSignature(
             inputs=Schema([TensorSpec(np.dtype("uint8"), (-1, *image_shape))]),
             outputs=Schema([TensorSpec(np.dtype("float32"), (-1, len(classes)))]),
@@ -232,12 +256,15 @@ def continued_run(source: str, run_id: str, name: str, stage: str) -> Iterator[T
 
 def open_store(source: str) -> str:
     """Open the store, make the experiment of `source` where it is missing, and return its id."""
-    name, folder = f"fifteen-{source}", store_folder()
+    name = f"fifteen-{source}"
     connect()
-    with FileLock(folder / ".lock"):  # or two processes would make the same experiment
-        if mlflow.get_experiment_by_name(name) is None:
+    if mlflow.get_experiment_by_name(name) is None:
+        try:
             mlflow.create_experiment(name, artifacts())
-        return mlflow.set_experiment(name).experiment_id
+        except MlflowException as error:  # another process, or another user, was faster
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+                raise
+    return mlflow.set_experiment(name).experiment_id
 
 
 def has_run(run_id: str) -> bool:

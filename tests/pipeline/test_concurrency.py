@@ -1,14 +1,18 @@
-"""Many experiments on one store at once, and two users of one tracking server."""
+"""Many experiments on one store at once, and two users of one tracking server.
 
+FIFTEEN_EXPERIMENTS says how many; `make torture` asks for more than a test can afford.
+"""
+
+import os
 import re
 
 import pytest
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(1800)]
 
-JOBS, EXPERIMENTS = 4, 12
+JOBS, EXPERIMENTS = 4, int(os.environ.get("FIFTEEN_EXPERIMENTS", "4"))
 FINISHED_WITHIN = 1500  # seconds
-TROUBLE = re.compile("lock|Traceback|error", re.IGNORECASE)
+TROUBLE = re.compile("is locked|acquire lock|Traceback|error", re.IGNORECASE)
 
 
 def edit(params):
@@ -35,7 +39,8 @@ def test_a_queue_of_experiments(prepared, tmp_path, faults):
     assert len(queued) == EXPERIMENTS
     status, logs = project.run_queue(queued, JOBS, FINISHED_WITHIN)
     assert len(re.findall("Success$", status, re.MULTILINE)) == EXPERIMENTS, logs
-    assert not [log for log in logs if TROUBLE.search(log)]
+    trouble = [line for log in logs for line in log.splitlines() if TROUBLE.search(line)]
+    assert not trouble
 
     runs = project.runs().values()
     assert {run.info.status for run in runs} == {"FINISHED"}

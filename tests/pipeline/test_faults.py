@@ -323,13 +323,10 @@ def test_an_orphan_is_waited_for(prepared, undisturbed, tmp_path, faults):
     project.run("dvc", "repro", "train_baseline")
     assert not project.processes()
     first.stdout.close()
-    runs = project.runs().values()
-    assert {run.info.status for run in runs} == {"FINISHED"}
-    results = [p.json("models/baseline/result.json") for p in (project, undisturbed)]
-    assert results[0]["validation"] == results[1]["validation"]
+    assert_as_if_nothing_had_happened(project, undisturbed)
     assert project.run("dvc", "status", "train_baseline").strip().endswith("up to date.")
     faults.record(
         "SIGTERM to dvc alone",
         "`train_baseline`",
-        f"its stage goes on, the rerun waits for it; the same metrics, {len(runs)} finished runs",
+        "its stage goes on, the rerun waits for it; the same metrics, one finished run",
     )

@@ -110,4 +110,31 @@ def test_resume(undisturbed, disturbed, signum, line, occurrence, exit_status, r
         assert curve == undisturbed.curve(other.info.run_id, metric)
         steps = range(1, EPOCHS + 1) if "/" in metric else range(len(curve))
         assert [step for step, _ in curve] == list(steps)
-    assert not list((disturbed.root / ".fifteen").glob("*/*")), "checkpoints are left behind"
+
+
+def test_a_training_is_kept_until_dvc_has_recorded_it(undisturbed, tmp_path):
+    project = undisturbed.copy(tmp_path)  # as a kill leaves it after the training's end
+    (key,) = (run.data.tags["resume.key"] for run in project.runs().values())
+    output = project.run("dvc", "repro", "--single-item", "train_baseline")
+    assert f"resuming after epoch {EPOCHS} of {EPOCHS}" in output
+    (run,) = project.runs().values()
+    result = project.json("models/baseline/result.json")
+    assert result == undisturbed.json("models/baseline/result.json")
+    assert (result["run_id"], run.data.tags["resume.key"]) == (run.info.run_id, key)
+    assert run.info.status == "FINISHED"
+    for metric in ("val/accuracy", "val/best_accuracy", "train/seconds", "learning_rate"):
+        curve = project.curve(run.info.run_id, metric)
+        assert curve == undisturbed.curve(run.info.run_id, metric)
+    assert len(project.client.search_logged_models([run.info.experiment_id])) == 1
+    images = project.client.list_artifacts(run.info.run_id, "images")
+    assert images == undisturbed.client.list_artifacts(run.info.run_id, "images")
+    for ours, theirs in zip(weights(project), weights(undisturbed), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+    # What DVC has recorded is trained anew, and what was kept makes room for it.
+    output = project.run("dvc", "repro", "--force", "--single-item", "train_baseline")
+    assert "resuming" not in output
+    assert len(project.runs()) == 2
+    (kept,) = (project.root / ".fifteen").glob("*/state.npz")
+    (name,) = (path.name for path in (project.root / ".fifteen").iterdir() if path.is_dir())
+    assert kept.parent.name == name

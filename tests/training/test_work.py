@@ -1,12 +1,14 @@
 import json
 import re
 import shutil
+import signal
 from pathlib import Path
 
 from fifteen.training import work
-from fifteen.training.work import CODE, resume_key, work_folder
+from fifteen.training.work import CODE, at_work, resume_key, work_folder
 
 import pytest
+from filelock import FileLock
 
 DECIDES = {"training": {"network": {"name": "baseline"}, "epochs": 15}, "seed": 42}
 
@@ -100,3 +102,96 @@ def test_another_folder_and_later_work_in_the_same_have_other_keys():
     assert resume_key(other) != first
     shutil.rmtree(one)  # the work was done, and is begun again
     assert resume_key(one) != first
+
+
+@pytest.fixture
+def workspace(root, monkeypatch):
+    """A workspace in which DVC has recorded something."""
+    monkeypatch.chdir(root)
+    (root / "dvc.lock").write_text("prepare")
+    return root
+
+
+def do(name, **stops):
+    """Work with a checkpoint, whose folder the result is."""
+    folder = work_folder(name, DECIDES)
+    with at_work(folder):
+        resume_key(folder)
+        (folder / "state.npz").write_bytes(b"all")
+        if stops:
+            raise stops["by"]
+    return folder
+
+
+def begin(folder):
+    """What the same work finds when it begins again: the name of its run, and its state."""
+    with at_work(folder):
+        state = folder / "state.npz"
+        return resume_key(folder), state.exists() and state.read_bytes()
+
+
+@pytest.mark.parametrize("lock", ["dvc.lock", "ablations/dvc.lock"])
+def test_work_that_is_done_is_kept_until_dvc_has_recorded_it(workspace, lock):
+    folder = do("x")
+    key = resume_key(folder)
+    assert begin(folder) == begin(folder) == (key, b"all")  # killed before DVC's record
+    (workspace / lock).parent.mkdir(exist_ok=True)
+    (workspace / lock).write_text("prepare, train")
+    other, state = begin(folder)  # forced
+    assert other != key
+    assert not state
+
+
+def test_work_that_is_not_done_goes_on_whatever_dvc_has_recorded_since(workspace):
+    with pytest.raises(KeyboardInterrupt):
+        do("x", by=KeyboardInterrupt())
+    folder = work_folder("x", DECIDES)
+    key = resume_key(folder)
+    (workspace / "dvc.lock").write_text("prepare, other")
+    do("y")
+    assert begin(folder) == (key, b"all")
+
+
+def test_recorded_work_is_removed_as_other_work_begins(workspace):
+    one = do("x")
+    do("y")  # of the same stage, as nothing is recorded in between
+    assert one.exists()
+    (workspace / "dvc.lock").write_text("prepare, train")
+    three = do("z")
+    folders = [path for path in three.parent.iterdir() if path.is_dir()]
+    assert folders == [three]
+
+
+def test_work_done_in_another_workspace_is_removed_as_other_work_begins(
+    workspace, tmp_path_factory, monkeypatch
+):
+    """As that of an experiment, which has a workspace of its own that is gone after it."""
+    one, two = do("x"), do("y")
+    elsewhere = tmp_path_factory.mktemp("an experiment")
+    shutil.copy("dvc.lock", elsewhere)
+    monkeypatch.chdir(elsewhere)
+    key = resume_key(one)
+    assert begin(one) == (key, b"all")  # it was killed there, and goes on here
+    assert not two.exists()
+
+
+def test_work_that_is_being_delivered_is_left_alone(workspace):
+    folder = do("x")
+    (workspace / "dvc.lock").write_text("prepare, train")
+    with FileLock(folder.with_suffix(".lock")):
+        do("y")
+        assert folder.exists()
+    do("y")
+    assert not folder.exists()
+
+
+def test_what_a_kill_leaves_of_a_removal_is_removed_next(workspace, monkeypatch):
+    folder = do("x")
+    (workspace / "dvc.lock").write_text("prepare, train")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(shutil, "rmtree", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+        begin(folder)
+    assert not folder.exists()
+    assert list(folder.parent.glob("*.gone"))
+    assert not begin(folder)[1]
+    assert not list(folder.parent.glob("*.gone"))
