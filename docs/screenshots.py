@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
 from fifteen.config import load_params
 from fifteen.errors import UserError, run_stage
-from fifteen.ui import comparison, mlflow_ui
+from fifteen.ui import compared_at, mlflow_ui
 
 from selenium import webdriver
 
@@ -79,8 +79,8 @@ def main() -> None:
         shoot(driver, report.as_uri(), "report-phone", (500, 1000))
         shoot(driver, f"{report.as_uri()}#classes", "report-classes", (1280, 1000))
         shoot(driver, plots, "dvc-plots", (1280, 1000))
-        charts = comparison(f"http://127.0.0.1:{PORT}", load_params().data.source)
-        with mlflow_ui(PORT):
+        store, charts = compared_at(PORT, load_params().data.source)
+        with mlflow_ui(PORT, store):
             table = charts.replace("compareRunsMode=CHART&", "")
             shoot(driver, table, "mlflow-runs", (1600, 900), SETTLED)
             shoot(driver, charts, "mlflow-charts", (1600, 1000), SETTLED)
