@@ -32,7 +32,7 @@ OPTIONS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--hide-scrollbars",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
 )
 IMAGES = Path("docs/images")
 BIN = Path(sys.executable).parent
