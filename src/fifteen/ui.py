@@ -13,7 +13,7 @@ from pathlib import Path
 from fifteen.errors import UserError
 
 AS_CHARTS = "compareRunsMode=CHART&workflowType=machine_learning"
-READY_WITHIN = 60  # seconds
+READY_WITHIN = 120  # seconds
 ENDED_WITHIN = 10
 # A proxy that the environment names is no way to this machine itself.
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
