@@ -2,10 +2,10 @@
 
 Usage: python benchmarks/machinery.py [--source cifar100] [--epochs 1] [--repeats 3]
 
-Prints tables in Markdown; what the commands say goes to the standard error. The whole pipeline runs
-for a few epochs in a clone of what is committed; the report, the prediction and the MLflow UI are
-those of this checkout, whose `dvc repro` must be done. `--source digits --epochs 2` is a quick look
-at everything.
+Prints tables in Markdown; how far it is, and what the commands say, goes to the standard error. A
+pipeline with a model of each kind runs for a few epochs in a clone of what is committed; the idle
+`dvc repro`, the report, the prediction and the MLflow UI are those of this checkout, whose own
+`dvc repro` must be done. `--source digits --epochs 2` is a quick look at everything.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from clone import ROOT, Clone, Record, Repro, clone
+from clone import PROGRAMS, ROOT, Clone, Record, Repro, clone
 
 sys.path.insert(0, str(ROOT / "src"))
 
@@ -39,7 +39,9 @@ from baseline_stage import Pair, pairs
 from networks import input_seconds, keras_step, medians
 
 NO_OPS = 5
-GROWN = ("baseline", "swift_small")
+# Of the pipeline: what is combined, what is searched for, and the largest and smallest of the rest.
+VARIANTS = ("snapshot", "tuned", "swift", "swift_tiny")
+GROWN = ("baseline", "swift_tiny")
 GROWN_EPOCHS = 2  # the first also traces its functions
 FACTORS = (1, 2, 4)
 MODELS_IN_REPORT = (25, 50)
@@ -52,6 +54,11 @@ open_store("digits")
 print(time.perf_counter() - began)
 """
 Row = Sequence[object]
+
+
+def progress(what: str) -> None:
+    """Say what begins, and when."""
+    print(f"\n--- {time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
 def table(head: Row, rows: Iterable[Row]) -> None:
@@ -69,6 +76,23 @@ def megabytes(size: float) -> str:
 def spread(seconds: list[float]) -> str:
     """The median, and in brackets the least and the most."""
     return f"{statistics.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f})"
+
+
+def no_op_seconds() -> list[float]:
+    """How long `dvc repro` takes in this checkout, where nothing is to do.
+
+    Raises:
+        UserError: something is to do.
+    """
+    dvc = PROGRAMS / "dvc"
+    if subprocess.run([dvc, "status", "--quiet"], cwd=ROOT).returncode:
+        raise UserError(f"{ROOT} is not up to date; run `dvc repro` first")
+    found = []
+    for _ in range(NO_OPS):
+        began = time.perf_counter()
+        subprocess.run([dvc, "repro"], cwd=ROOT, check=True, stdout=sys.stderr)
+        found.append(time.perf_counter() - began)
+    return found
 
 
 def store_seconds(repeats: int) -> tuple[float, list[float]]:
@@ -135,6 +159,7 @@ def data_rows(project: Clone, precision: str, repeats: int) -> Iterator[Row]:
     project.edit_params(lambda params: params["budget"].update(epochs=GROWN_EPOCHS))
     params = load_params(project.root / "params.yaml")
     for model, factor in itertools.product(GROWN, FACTORS):
+        progress(f"{model} on {factor} times the training set")
         for path, array in arrays.items():
             np.save(path, np.concatenate([array] * factor))
         record = project.stage("src/train.py", model)
@@ -151,19 +176,18 @@ def data_rows(project: Clone, precision: str, repeats: int) -> Iterator[Row]:
         ]
 
 
-def report_rows(repeats: int) -> Iterator[Row]:
+def report_rows() -> Iterator[Row]:
     """The report of this checkout, and as copies of its models are added."""
     with clone() as project:
         shutil.copytree(ROOT / "predictions", project.root / "predictions")
         project.output(sys.executable, "-c", OPEN_STORE)  # a new one takes longer
         for count in (0, *MODELS_IN_REPORT):
             models = add_copies(project, count)
-            records = [project.stage("src/report.py") for _ in range(repeats)]
+            progress(f"a report of {models} models")
+            record = project.stage("src/report.py")
             page = project.root / "reports" / "report.html"
             yield [
-                models,
-                f"{statistics.median(record.seconds for record in records):.1f}",
-                f"{max(record.peak for record in records) / 1e6:,.0f}",
+                *(models, f"{record.seconds:.1f}", f"{record.peak / 1e6:,.0f}"),
                 f"{page.stat().st_size / 1e6:.1f}",
             ]
 
@@ -199,7 +223,7 @@ def targets(
     """What was measured beside what it may be, with prediction, the UI and the store.
 
     Args:
-        made: the whole pipeline.
+        made: the pipeline.
         no_ops: seconds of `dvc repro` when nothing is to do.
         compared: the baseline's stage against a plain script.
         epoch: seconds of one of its epochs.
@@ -260,20 +284,29 @@ def main() -> None:
         params["data"]["source"] = arguments.source
         params["budget"]["epochs"] = arguments.epochs
         params["tune"]["max_epochs"] = 1
+        for name in set(params["variants"]) - set(VARIANTS):
+            del params["variants"][name]
+        for name, ensemble in list(params["ensembles"].items()):
+            if ensemble["variant"] not in VARIANTS:
+                del params["ensembles"][name]
 
+    progress("dvc repro with nothing to do")
+    no_ops = no_op_seconds()
     with clone() as project:
         project.edit_params(edit)
+        progress("a pipeline with a model of each kind")
         made = project.repro()
-        no_ops = [project.repro().seconds for _ in range(NO_OPS)]
         head = ("stage", "s", "imports", "MLflow", "DVC", "these three", "peak MB")
         table(head, stage_rows(made))
 
+        progress(f"the baseline's stage against a script, {repeats} times")
         compared = list(pairs(project, budget, machine.precision, repeats))
         trained = read_json(project.root / "models" / "baseline" / "result.json")
         epoch = trained["train_seconds"] / trained["epochs"]
         head = ("training", "images", "epoch s", "µs / image", "input / step", "peak MB")
         table(head, data_rows(project, machine.precision, repeats))
-    table(("models in the report", "s", "peak MB", "report.html MB"), report_rows(repeats))
+    table(("models in the report", "s", "peak MB", "report.html MB"), report_rows())
+    progress("prediction, the MLflow UI, the store")
     table(("what", "measured", "target"), targets(made, no_ops, compared, epoch, repeats))
 
 

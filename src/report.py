@@ -108,13 +108,24 @@ def write_search_figures(folder: Path, searches: dict[str, Searched]) -> None:
             save_png(figure, folder / f"search_{variant}_{kind}.png")
 
 
-def write_figures(folder: Path, metrics: dict[str, Any], names: list[str]) -> None:
-    """Draw what compares the models of `metrics`."""
+def write_figures(
+    folder: Path,
+    metrics: dict[str, Any],
+    names: list[str],
+    histories: dict[str, dict[str, np.ndarray]],
+    per_class: dict[str, np.ndarray],
+) -> None:
+    """Draw what compares the models of `metrics`.
+
+    Args:
+        folder: where.
+        metrics: the content of metrics.json.
+        names: of the C classes.
+        histories: the columns of the history of each model that was trained.
+        per_class: (C,) accuracies of each model.
+    """
     models, colours = metrics["models"], model_colours(metrics["models"])
-    singles = of_kind(models, "single")
-    histories = {name: read_columns(MODELS / name / "history.csv") for name in singles}
-    rates = {name: read_columns(MODELS / name / "learning_rate.csv") for name in singles}
-    per_class = {name: read_columns(MODELS / name / "per_class.csv")["accuracy"] for name in models}
+    rates = {name: read_columns(MODELS / name / "learning_rate.csv") for name in histories}
     curves = {
         name: (
             rate["step"],
@@ -141,22 +152,23 @@ def draw_charts(
     predictions: dict[str, dict[str, Any]],
     data: dict[str, Any],
     first: str,
+    histories: dict[str, dict[str, np.ndarray]],
+    per_class: dict[str, np.ndarray],
 ) -> dict[str, charts.Spec]:
-    """The interactive charts of the page; where one model is shown at a time, `first` is first."""
+    """The interactive charts of the page; where one model is shown at a time, `first` is first.
+
+    `histories` and `per_class` are those of `write_figures`.
+    """
     names = [first, *(name for name in models if name != first)]
-    singles = of_kind(models, "single")
     classes, superclasses = data["images_per_class"], data["superclasses"]
     kind = "superclass_confusion" if superclasses else "confusion"
     matrices = {
         name: np.loadtxt(MODELS / name / f"{kind}.csv", int, delimiter=",") for name in names
     }
     return {
-        "curves": charts.curves_chart(
-            {name: read_columns(MODELS / name / "history.csv") for name in singles},
-            model_colours(models),
-        ),
+        "curves": charts.curves_chart(histories, model_colours(models)),
         "per_class": charts.per_class_chart(
-            {name: read_columns(MODELS / name / "per_class.csv")["accuracy"] for name in names},
+            {name: per_class[name] for name in names},
             [entry["class"] for entry in classes],
             [entry["superclass"] for entry in classes] if superclasses else None,
         ),
@@ -262,8 +274,12 @@ def main() -> None:
         )
     )
 
+    singles, classes = of_kind(models, "single"), data["images_per_class"]
+    histories = {name: read_columns(MODELS / name / "history.csv") for name in singles}
+    per_class = {name: read_columns(MODELS / name / "per_class.csv")["accuracy"] for name in models}
+
     with new_folder(REPORTS / "figures") as folder:
-        write_figures(folder, metrics, [entry["class"] for entry in data["images_per_class"]])
+        write_figures(folder, metrics, [one["class"] for one in classes], histories, per_class)
         write_search_figures(folder, searches)
         write_diversity_figures(folder, diversities, models)
         write_measured_figures(folder, changes, designs)
@@ -271,7 +287,7 @@ def main() -> None:
         rows = trials_csv({variant: searched.search for variant, searched in searches.items()})
         (folder / "trials.csv").write_text(rows, encoding="utf-8")
     with new_file(REPORTS / "curves.csv") as curves:
-        write_curves(curves, list(of_kind(models, "single")))
+        write_curves(curves, list(singles))
     write_json(REPORTS / "metrics.json", metrics)
     write_json(
         REPORTS / "accuracy.json",
@@ -287,7 +303,7 @@ def main() -> None:
         "report.html": render_page(
             metrics,
             searches,
-            draw_charts(models, predictions, data, deserved["champion"]),
+            draw_charts(models, predictions, data, deserved["champion"], histories, per_class),
             diversities,
             changes,
             designs,

@@ -5,13 +5,15 @@ Usage: python src/ui.py [--port PORT]
 
 import argparse
 import os
+import signal
 import sys
 import webbrowser
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 from fifteen.config import load_params
 from fifteen.errors import UserError, run_stage
-from fifteen.store import store_uri
-from fifteen.ui import comparison, mlflow_ui
+from fifteen.ui import compared_at, mlflow_ui
 
 
 def main() -> None:
@@ -19,11 +21,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=5000)
     port, source = parser.parse_args().port, load_params().data.source
-    if store_uri().startswith("http"):  # a team's server has a UI of its own
-        show(comparison(store_uri().rstrip("/"), source))
+    # The terminal, when it is closed, does not end the server, which is not in its process group.
+    signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+    # MLflow fills 200 MB of the process that asks it: not of this one, which lives with the server.
+    with ProcessPoolExecutor(1, get_context("fork")) as beside:
+        store, address = beside.submit(compared_at, port, source).result()
+    if store.startswith("http"):
+        show(address)
         return
-    address = comparison(f"http://localhost:{port}", source)
-    with mlflow_ui(port) as server:
+    with mlflow_ui(port, store) as server:
         show(address)
         if server.wait():
             raise UserError(f"the MLflow UI has ended with status {server.returncode}")

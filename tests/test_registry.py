@@ -9,20 +9,7 @@ import pytest
 
 METRIC = "val/best_accuracy"
 
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """A main repository, whose store takes seconds to make."""
-    return tmp_path_factory.mktemp("main repository")
-
-
-@pytest.fixture(autouse=True)
-def store(root, monkeypatch):
-    """The client of its store. MLflow keeps the address in the environment; it is put back."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "to be restored")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    monkeypatch.setenv("DVC_ROOT", str(root))
-    return mlflow.MlflowClient(f"sqlite:///{root / 'mlruns' / 'mlflow.db'}")
+pytestmark = pytest.mark.usefixtures("own_store")
 
 
 @pytest.fixture(scope="module")

@@ -16,21 +16,7 @@ import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """A checkout whose store takes seconds to make; a path with what SQL and addresses escape."""
-    return tmp_path_factory.mktemp("it's 100% _here_")
-
-
-@pytest.fixture(autouse=True)
-def own_store(root, monkeypatch):
-    """MLflow keeps the address in the environment; it is put back."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "to be restored")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    monkeypatch.setenv("DVC_ROOT", str(root))
-    yield
-    mlflow.set_tracking_uri(None)
+pytestmark = pytest.mark.usefixtures("own_store")
 
 
 @pytest.mark.parametrize("unset", [None, ""])

@@ -60,15 +60,9 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def store(root, monkeypatch):
-    """The client of that store. MLflow keeps its address in the environment; it is put back."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "to be restored")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    monkeypatch.setenv("DVC_ROOT", str(root))
+def outside_dvc(own_store, monkeypatch):
     for name in ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
         monkeypatch.delenv(name, raising=False)
-    yield mlflow.MlflowClient(f"sqlite:///{root / 'mlruns' / 'mlflow.db'}")
-    mlflow.set_tracking_uri(None)
 
 
 @pytest.fixture(scope="module")

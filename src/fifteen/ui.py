@@ -11,15 +11,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fifteen.errors import UserError
-from fifteen.store import answering, connect, shown, store_uri
-
-import mlflow
 
 AS_CHARTS = "compareRunsMode=CHART&workflowType=machine_learning"
-READY_WITHIN = 60  # seconds
+READY_WITHIN = 120  # seconds
 ENDED_WITHIN = 10
 # A proxy that the environment names is no way to this machine itself.
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def compared_at(port: int, source: str) -> tuple[str, str]:
+    """The address of the store, and that of the comparison of its runs.
+
+    A team's server has a UI of its own; any other store is shown at a port of this machine.
+
+    Args:
+        port: of the UI.
+        source: the data set's name.
+
+    Raises:
+        UserError: as `comparison` does.
+    """
+    from fifteen.store import store_uri  # here and below, as it imports MLflow
+
+    store = store_uri()
+    address = store.rstrip("/") if store.startswith("http") else f"http://localhost:{port}"
+    return store, comparison(address, source)
 
 
 def comparison(address: str, source: str) -> str:
@@ -34,6 +50,10 @@ def comparison(address: str, source: str) -> str:
     Raises:
         UserError: there are no runs at all, or the store does not answer.
     """
+    from fifteen.store import answering, connect
+
+    import mlflow
+
     connect()
     with answering():
         named = mlflow.get_experiment_by_name(f"fifteen-{source}")
@@ -47,8 +67,8 @@ def comparison(address: str, source: str) -> str:
 
 
 @contextlib.contextmanager
-def mlflow_ui(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A UI of this workspace's store on a port of this machine, ready to answer.
+def mlflow_ui(port: int, store: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A UI of the store with that address, on a port of this machine, ready to answer.
 
     Raises:
         UserError: the port is taken, or the UI does not start.
@@ -57,15 +77,19 @@ def mlflow_ui(port: int) -> Iterator[subprocess.Popen[bytes]]:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise UserError(f"port {port} is taken; choose another one (make ui PORT={port + 1})")
     command = [Path(sys.executable).parent / "mlflow", "ui", "--workers", "1"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", store_uri()]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", store]
+    command += ["--uvicorn-opts", "--log-level warning"]
     # Without the services for jobs it takes half the time and half the memory to start.
-    without_jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    server = subprocess.Popen(command, env=os.environ | without_jobs, stdout=subprocess.DEVNULL)
+    settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
+    # In a process group of its own, as Ctrl-C, which would make it show a traceback, ends it below.
+    server = subprocess.Popen(
+        command, env=os.environ | settings, stdout=subprocess.DEVNULL, process_group=0
+    )
     try:
         deadline = time.monotonic() + READY_WITHIN
         while not _answers(port):
             if server.poll() is not None or time.monotonic() > deadline:
-                raise UserError(f"the MLflow UI of {shown(store_uri())} does not start")
+                raise UserError("the MLflow UI does not start; what it says about that is above")
             time.sleep(0.2)
         yield server
     finally:

@@ -1,9 +1,12 @@
+import base64
+import io
 from dataclasses import replace
 from html.parser import HTMLParser
 
 from fifteen.reporting.page import SCRIPTS, VENDOR, _sort_key, render_page
 from fifteen.reporting.search_tables import Searched
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -145,7 +148,7 @@ def test_nothing_is_loaded_from_anywhere(metrics, reports):
     html, page = render(metrics, reports)
     assert len(page.images) == PICTURES
     for image in page.images:
-        assert image["src"].startswith("data:image/png;base64,")
+        assert image["src"].startswith("data:image/webp;base64,")
         assert image["alt"]
         assert (image["width"], image["height"]) == ("4", "3")
     for script in SCRIPTS:  # which hold names of standards that look like addresses
@@ -155,6 +158,16 @@ def test_nothing_is_loaded_from_anywhere(metrics, reports):
     assert all("src" not in attributes for attributes in page.scripts)
     assert page.links
     assert all(link[0] == "#" and link[1:] in page.ids for link in page.links)
+
+
+def test_pictures_keep_every_pixel(metrics, reports):
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    path = reports / "figures" / "accuracy.png"
+    for picture in (Image.fromarray(noise), Image.fromarray(noise).quantize(256)):  # as save_png
+        picture.save(path)
+        uri = render(metrics, reports)[1].images[0]["src"]
+        with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as shown:
+            np.testing.assert_array_equal(shown.convert("RGB"), picture.convert("RGB"))
 
 
 def test_names_are_escaped(metrics, reports):

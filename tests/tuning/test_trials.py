@@ -12,7 +12,6 @@ from fifteen.tuning.progress import Progress
 from fifteen.tuning.trials import StepClock, Trials
 
 import keras
-import mlflow
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -77,16 +76,8 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture
-def client(root):
-    return mlflow.MlflowClient(f"sqlite:///{root / 'mlruns' / 'mlflow.db'}")
-
-
-@pytest.fixture
-def trials(root, tmp_path, monkeypatch, request):
+def trials(root, own_store, tmp_path, request):
     """What the trials of a search share; each test has its own."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "to be restored")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    monkeypatch.setenv("DVC_ROOT", str(root))
     policy = keras.config.dtype_policy()
     yield Trials(
         tune=TUNE,
@@ -101,7 +92,6 @@ def trials(root, tmp_path, monkeypatch, request):
         save_clock=lambda: None,
     )
     keras.config.set_dtype_policy(policy)
-    mlflow.set_tracking_uri(None)
 
 
 @pytest.fixture
@@ -131,10 +121,10 @@ def toy_train(monkeypatch):
     return toy
 
 
-def own_runs(client, trials):
+def own_runs(store, trials):
     """The MLflow runs of the trials, by trial."""
-    experiment = client.get_experiment_by_name("fifteen-toy")
-    runs = client.search_runs([experiment.experiment_id])
+    experiment = store.get_experiment_by_name("fifteen-toy")
+    runs = store.search_runs([experiment.experiment_id])
     key = tracking.RESUME_KEY
     ours = [run for run in runs if run.data.tags.get(key, "").startswith(f"{trials.key}-")]
     by_trial = {run.data.tags[key].removeprefix(f"{trials.key}-"): run for run in ours}
@@ -142,8 +132,8 @@ def own_runs(client, trials):
     return by_trial
 
 
-def curve(client, run, metric):
-    history = client.get_metric_history(run.info.run_id, metric)
+def curve(store, run, metric):
+    history = store.get_metric_history(run.info.run_id, metric)
     return sorted((point.step, point.value) for point in history)
 
 
@@ -215,7 +205,7 @@ def test_the_step_clock_goes_on_where_an_earlier_session_saved_it(perf_counter, 
 # One trial
 
 
-def test_a_trial_is_recorded(trials, toy_train, client):
+def test_a_trial_is_recorded(trials, toy_train, store):
     assert trials.train(make_trial("0000", 2)) == 0.7
     result = trials.result("0000")
     step_seconds, run_id = result.pop("step_seconds"), result.pop("run_id")
@@ -238,7 +228,7 @@ def test_a_trial_is_recorded(trials, toy_train, client):
     assert (config.epochs, config.patience, config.batch_size) == (2, 3, 8)
     assert (config.network.dropout, config.schedule.peak) == (0.25, 0.01)
 
-    run = own_runs(client, trials)["0000"]
+    run = own_runs(store, trials)["0000"]
     assert run.info.run_id == run_id
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "tuned trial 0000"
@@ -248,7 +238,7 @@ def test_a_trial_is_recorded(trials, toy_train, client):
     assert run.data.params["network.dropout"] == "0.25"
     assert run.data.params["seed"] == "3"
     assert run.data.metrics["val/best_accuracy"] == 0.7
-    assert curve(client, run, "val/accuracy") == [(1, 0.4), (2, 0.7)]
+    assert curve(store, run, "val/accuracy") == [(1, 0.4), (2, 0.7)]
 
 
 def test_a_recorded_trial_is_not_run_again(trials, toy_train):
@@ -257,7 +247,7 @@ def test_a_recorded_trial_is_not_run_again(trials, toy_train):
     assert toy_train.calls == 1
 
 
-def test_a_promoted_trial_says_where_it_comes_from(trials, toy_train, client, capsys):
+def test_a_promoted_trial_says_where_it_comes_from(trials, toy_train, store, capsys):
     trials.train(make_trial("0000", 1))
     capsys.readouterr()
     trials.train(make_trial("0001", 3, parent="0000", initial_epoch=1))
@@ -274,9 +264,9 @@ def test_a_promoted_trial_says_where_it_comes_from(trials, toy_train, client, ca
     assert result["val_accuracy"] == 0.7
     assert result["accuracies"] == [0.4, 0.7, 0.6]
     assert result["seconds"] == 4.0  # those of the two epochs that it trained itself
-    run = own_runs(client, trials)["0001"]
+    run = own_runs(store, trials)["0001"]
     assert run.data.tags["promoted_from"] == "0000"
-    assert [step for step, _ in curve(client, run, "val/accuracy")] == [1, 2, 3]
+    assert [step for step, _ in curve(store, run, "val/accuracy")] == [1, 2, 3]
 
 
 # Failures
@@ -284,7 +274,7 @@ def test_a_promoted_trial_says_where_it_comes_from(trials, toy_train, client, ca
 
 @pytest.mark.parametrize(("error", "message"), FAILURES)
 def test_a_failing_trial_is_recorded_and_the_next_one_runs(
-    trials, toy_train, client, capsys, error, message
+    trials, toy_train, store, capsys, error, message
 ):
     toy_train.errors = [error]
     assert trials.train(make_trial("0000", 1)) == 0.0
@@ -299,7 +289,7 @@ def test_a_failing_trial_is_recorded_and_the_next_one_runs(
     assert toy_train.calls == 1
 
     assert trials.train(make_trial("0001", 1)) == 0.4
-    runs = own_runs(client, trials)
+    runs = own_runs(store, trials)
     assert runs["0000"].info.status == "FAILED"
     assert runs["0000"].data.tags["failure"] == str(error)
     assert runs["0000"].data.tags["trial"] == "0000"
@@ -307,7 +297,7 @@ def test_a_failing_trial_is_recorded_and_the_next_one_runs(
     assert "failure" not in runs["0001"].data.tags
 
 
-def test_a_trial_promoted_from_a_failed_one_fails_too(trials, toy_train, client):
+def test_a_trial_promoted_from_a_failed_one_fails_too(trials, toy_train, store):
     toy_train.errors = [MemoryError("no room")]
     trials.train(make_trial("0000", 1))
     assert trials.train(make_trial("0001", 3, parent="0000", initial_epoch=1)) == 0.0
@@ -316,27 +306,27 @@ def test_a_trial_promoted_from_a_failed_one_fails_too(trials, toy_train, client)
     assert result["message"] == "it was promoted from trial 0000, which failed"
     assert result["configuration"] == "0000"
     assert toy_train.calls == 1
-    assert list(own_runs(client, trials)) == ["0000"]
+    assert list(own_runs(store, trials)) == ["0000"]
 
 
 @pytest.mark.parametrize(
     "error", [KeyError("a mistake"), KeyboardInterrupt()], ids=["KeyError", "Ctrl-C"]
 )
-def test_anything_else_is_no_result_of_the_trial(trials, toy_train, client, error):
+def test_anything_else_is_no_result_of_the_trial(trials, toy_train, store, error):
     toy_train.errors = [error]
     with pytest.raises(type(error)):
         trials.train(make_trial("0000", 1))
     assert not list(trials.folder.glob("trial_*.json"))
-    stopped = own_runs(client, trials)["0000"]
+    stopped = own_runs(store, trials)["0000"]
     assert stopped.info.status in ("FAILED", "KILLED")
 
     assert trials.train(make_trial("0000", 1)) == 0.4
-    run = own_runs(client, trials)["0000"]
+    run = own_runs(store, trials)["0000"]
     assert run.info.run_id == stopped.info.run_id
     assert run.info.status == "FINISHED"
 
 
-def test_a_trial_that_diverges_has_failed(trials, client, monkeypatch):
+def test_a_trial_that_diverges_has_failed(trials, store, monkeypatch):
     """In earnest: a training whose loss is not a number."""
 
     def broken(*args):
@@ -350,10 +340,10 @@ def test_a_trial_that_diverges_has_failed(trials, client, monkeypatch):
     result = trials.result("0000")
     assert result["status"] == "failed"
     assert result["message"].startswith("the loss became nan")
-    run = own_runs(client, trials)["0000"]
+    run = own_runs(store, trials)["0000"]
     assert run.info.status == "FAILED"
     assert run.data.tags["failure"].startswith("the loss became nan")
-    assert curve(client, run, "val/accuracy") == []
+    assert curve(store, run, "val/accuracy") == []
 
 
 # The winner with one thing taken back
@@ -365,9 +355,9 @@ def without(trials, name="optimizer", epochs=2):
     return trials.take_back(name, config.model_copy(update={"epochs": epochs}))
 
 
-def test_what_is_taken_back_is_trained_once(trials, toy_train, client):
+def test_what_is_taken_back_is_trained_once(trials, toy_train, store):
     result = without(trials)
-    (run,) = own_runs(client, trials).values()
+    (run,) = own_runs(store, trials).values()
     assert result == {"val_accuracy": 0.7, "message": None, "run_id": run.info.run_id}
     assert run.info.status == "FINISHED"
     assert run.data.tags["taken_back"] == "optimizer"
@@ -390,18 +380,18 @@ def test_its_time_is_none_of_the_search_s(trials, toy_train):
     assert saved
 
 
-def test_without_something_it_may_fail(trials, toy_train, client):
+def test_without_something_it_may_fail(trials, toy_train, store):
     toy_train.errors = [UserError("the loss became nan")]
     result = without(trials)
     assert result == {"val_accuracy": None, "message": "the loss became nan", "run_id": None}
-    (run,) = own_runs(client, trials).values()
+    (run,) = own_runs(store, trials).values()
     assert run.info.status == "FAILED"
 
 
 # Promotion in earnest
 
 
-def test_a_promoted_trial_goes_on_as_if_it_had_never_stopped(trials, client, monkeypatch):
+def test_a_promoted_trial_goes_on_as_if_it_had_never_stopped(trials, store, monkeypatch):
     networks = []
 
     def watched(*args, callbacks, **kwargs):
@@ -423,11 +413,11 @@ def test_a_promoted_trial_goes_on_as_if_it_had_never_stopped(trials, client, mon
     assert trials.result("0001")["accuracies"][:1] == trials.result("0000")["accuracies"]
     assert 0 < trials.result("0001")["step_seconds"] <= trials.result("0001")["seconds"]
 
-    runs = own_runs(client, trials)
+    runs = own_runs(store, trials)
     for metric in ("train/loss", "val/loss", "val/accuracy", "learning_rate"):
-        assert curve(client, runs["0001"], metric) == curve(client, runs["0002"], metric)
-    rates = [rate for _, rate in curve(client, runs["0000"], "learning_rate")]
-    assert rates == [rate for _, rate in curve(client, runs["0002"], "learning_rate")][:STEPS]
+        assert curve(store, runs["0001"], metric) == curve(store, runs["0002"], metric)
+    rates = [rate for _, rate in curve(store, runs["0000"], "learning_rate")]
+    assert rates == [rate for _, rate in curve(store, runs["0002"], "learning_rate")][:STEPS]
     assert rates[-1] > 0.005  # the cosine is that of the longest trials, and has not come down yet
     folders = sorted(path.name for path in trials.folder.glob("configuration_*"))
     assert folders == ["configuration_0000", "configuration_0002"]

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ class Picture:
     """An image inside the page.
 
     Attributes:
-        uri: the whole PNG file as a ``data:`` URI.
+        uri: all of it as a ``data:`` URI.
         width: in pixels; with the height it lets a browser lay out the page at once.
         height: in pixels.
         alt: what the image shows, for those who do not see it.
@@ -103,7 +104,7 @@ def render_page(
         data=_data_section(data_dir),
         # what ends a script element must not stand inside one
         charts={
-            name: json.dumps(spec, allow_nan=False).replace("<", "\\u003c")
+            name: json.dumps(spec, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
             for name, spec in specs.items()
         },
         scripts=[(VENDOR / script).read_text(encoding="utf-8") for script in SCRIPTS],
@@ -122,10 +123,13 @@ def _sort_key(cell: str) -> str:
 
 
 def _picture(path: Path, alt: str) -> Picture:
+    """The picture in a PNG file; as lossless WebP the same pixels take a fifth less."""
+    content = io.BytesIO()
     with Image.open(path) as image:
+        image.save(content, "webp", lossless=True)
         width, height = image.size
-    encoded = base64.b64encode(path.read_bytes()).decode("ascii")
-    return Picture(f"data:image/png;base64,{encoded}", width, height, alt)
+    encoded = base64.b64encode(content.getvalue()).decode("ascii")
+    return Picture(f"data:image/webp;base64,{encoded}", width, height, alt)
 
 
 def _figures(metrics: tables.Metrics, folder: Path) -> dict[str, Picture]:
