@@ -129,7 +129,8 @@ def test_kills(prepared, undisturbed, faults):
     assert curves(prepared) == curves(whole)
     assert models(prepared) == models(whole)
     assert not [path for path in prepared.root.rglob("*.partial*") if ".git" not in path.parts]
-    assert not list((prepared.root / ".fifteen").rglob("*.npz"))
+    checkpoints = {path.parent for path in (prepared.root / ".fifteen").rglob("*.npz")}
+    assert len(checkpoints) <= 1  # those of the training that ended last
 
     assert kills.total() >= 0.7 * KILLS * len(seconds)
     for stage in seconds:
