@@ -50,11 +50,12 @@ def prepared(clone):
 def undisturbed(prepared, tmp_path_factory):
     """A copy in which the pipeline has run, and how long each stage took in seconds."""
     project = prepared.copy(tmp_path_factory.mktemp("undisturbed"))
-    process, begun = project.start("dvc", "repro"), {}
+    process, begun, output = project.start("dvc", "repro"), {}, []
     for line in process.stdout:
+        output.append(line)
         if stage := re.match(r"Running stage '(.+)':", line):
             begun[stage[1]] = time.monotonic()
-    assert process.wait() == 0
+    assert process.wait() == 0, "".join(output)
     ends = [*list(begun.values())[1:], time.monotonic()]
     return project, {name: end - begun[name] for name, end in zip(begun, ends, strict=True)}
 
