@@ -22,7 +22,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 .PHONY: help run demo seeds test faults torture lint audit ui serve readme lock
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 15
 
 run: $(READY)  ## the whole pipeline on CIFAR-100; without it, the demo
 	@$(BIN)/python src/prepare.py --check; status=$$?; \
@@ -42,7 +42,7 @@ demo: $(READY)  ## the whole pipeline on bundled digits, as a DVC experiment bes
 	fi
 	@$(BIN)/python src/results.py --experiment demo
 
-seeds: $(READY)  ## MODELS with other SEEDS too, as DVC experiments beside your workspace
+seeds: $(READY)  ## other seeds too, beside your workspace; SEEDS="1 2 3" MODELS=cyclic for others
 	@for seed in $(SEEDS); do \
 		$(EXPERIMENT) "seed-$$seed" && continue; \
 		$(BIN)/dvc exp run --temp --name "seed-$$seed" --set-param "seed=$$seed" \
@@ -56,7 +56,7 @@ test: $(READY)  ## the test suite
 faults: $(READY)  ## kills, full disks, lost servers: a few of each
 	$(BIN)/python -m pytest -m torture --numprocesses 2 --dist loadfile tests/pipeline
 
-torture: $(READY)  ## the same for an hour, with many of each, for docs/reliability.md
+torture: $(READY)  ## for an hour: many of each, written to docs/reliability.md
 	FIFTEEN_KILLS=8 FIFTEEN_EXPERIMENTS=12 FIFTEEN_RELIABILITY=docs/reliability.md \
 		$(BIN)/python -m pytest -m torture tests/pipeline
 
@@ -83,6 +83,7 @@ lock: $(READY)  ## compile requirements.txt from requirements.in
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "fifteen needs Python 3.11 to 3.13; choose one with: make PYTHON=python3.11")'
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@echo "Installing into .venv: 3 GB, a few minutes where the network is fast."
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@echo "$(CURDIR)" > $(READY)
