@@ -117,8 +117,14 @@ def main() -> None:
         with predictions.open("wb") as file:
             np.savez(file, **outputs, labels=test.labels, run_id=np.array(run.id))
 
-        for part, found in by_views.items():
-            run.set_metrics({f"{part}/{key}": found[key] for key in SCALARS if key in found})
+        run.set_metrics(
+            {
+                f"{part}/{key}": found[key]
+                for part, found in by_views.items()
+                for key in SCALARS
+                if key in found
+            }
+        )
         run.log_image(confusion_image(matrix), "confusion_matrix_test")
         run.log_file(folder, "test")
         run.log_data(classes.source, read_json(DATA / "checksums.json"))

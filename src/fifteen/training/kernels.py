@@ -84,6 +84,7 @@ class RowConv2D(layers.Conv2D):
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Convolve (batch, height, width, channels)."""
+        same, gap = {"strides": [1, 1, 1, 1], "padding": "SAME"}, self.kernel_size[1] // 2
 
         @tf.custom_gradient
         def convolve(x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, Callable]:
@@ -91,19 +92,21 @@ class RowConv2D(layers.Conv2D):
                 of_inputs = tf.raw_ops.Conv2DBackpropInput(
                     input_sizes=tf.shape(x), filter=w, out_backprop=g, **same
                 )
+                x_rows, g_rows = _in_rows(x, gap), _in_rows(g, gap)
                 of_kernel = tf.raw_ops.Conv2DBackpropFilter(
-                    input=in_rows(x), filter_sizes=w.shape, out_backprop=in_rows(g), **same
+                    input=x_rows, filter_sizes=w.shape, out_backprop=g_rows, **same
                 )
                 return of_inputs, of_kernel
 
             return tf.nn.conv2d(x, w, **same), gradients
 
-        def in_rows(maps: tf.Tensor) -> tf.Tensor:
-            to_full_rows = (0, -ops.shape(maps)[0] % TILES)
-            return _side_by_side(ops.pad(maps, (to_full_rows, (0, 0), (0, gap), (0, 0))), axis=2)
-
-        same, gap = {"strides": [1, 1, 1, 1], "padding": "SAME"}, self.kernel_size[1] // 2
         return convolve(inputs, tf.convert_to_tensor(kernel))
+
+
+def _in_rows(maps: tf.Tensor, gap: int) -> tf.Tensor:
+    """Maps of a batch, TILES in each row, with `gap` columns of zeros behind each."""
+    to_full_rows = (0, -ops.shape(maps)[0] % TILES)
+    return _side_by_side(ops.pad(maps, (to_full_rows, (0, 0), (0, gap), (0, 0))), axis=2)
 
 
 def _is_plain(layer: layers.Conv2D) -> bool:
@@ -124,10 +127,8 @@ def with_fast_kernels(network: keras.Model) -> keras.Model:
         shape = at_full_size.get_layer(layer.name).output.shape
         if kind is layers.BatchNormalization and (len(shape) == 4 or are_several()):
             kind = FusedBatchNormalization
-        elif kind is layers.Conv2D and _is_plain(layer) and shape[1] <= TINY:
-            kind = TiledConv2D
         elif kind is layers.Conv2D and _is_plain(layer) and shape[1] <= SMALL:
-            kind = RowConv2D
+            kind = TiledConv2D if shape[1] <= TINY else RowConv2D
         return kind.from_config(config)
 
     copy = keras.models.clone_model(network, clone_function=fast)
