@@ -110,7 +110,7 @@ def main() -> None:
         shoot(driver, f"{report.as_uri()}#classes", "report-classes", (1280, 1000), drawn)
         shoot(driver, plots, "dvc-plots", (1280, 1000), ".vega-embed :is(svg, canvas)")
         store, charts = compared_at(PORT, load_params().data.source)
-        with mlflow_ui(PORT, store):
+        with mlflow_ui(PORT, store) if store else contextlib.nullcontext():
             table = charts.replace("compareRunsMode=CHART&", "")
             shoot(driver, table, "mlflow-runs", (1600, 900), "[role=row] a")
             shoot(driver, charts, "mlflow-charts", (1600, 1000), ".js-plotly-plot .trace")

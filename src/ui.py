@@ -26,7 +26,7 @@ def main() -> None:
     # MLflow fills 200 MB of the process that asks it: not of this one, which lives with the server.
     with ProcessPoolExecutor(1, get_context("fork")) as beside:
         store, address = beside.submit(compared_at, port, source).result()
-    if store.startswith("http"):
+    if store is None:
         show(address)
         return
     with mlflow_ui(port, store) as server:

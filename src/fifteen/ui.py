@@ -19,10 +19,11 @@ ENDED_WITHIN = 10
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def compared_at(port: int, source: str) -> tuple[str, str]:
-    """The address of the store, and that of the comparison of its runs.
+def compared_at(port: int, source: str) -> tuple[str | None, str]:
+    """The store that needs a UI, and where its runs are compared.
 
-    A team's server has a UI of its own; any other store is shown at a port of this machine.
+    A team's server has a UI of its own and needs none; any other store is shown at a port of this
+    machine.
 
     Args:
         port: of the UI.
@@ -34,8 +35,9 @@ def compared_at(port: int, source: str) -> tuple[str, str]:
     from fifteen.store import store_uri  # here and below, as it imports MLflow
 
     store = store_uri()
-    address = store.rstrip("/") if store.startswith("http") else f"http://localhost:{port}"
-    return store, comparison(address, source)
+    if store.startswith("http"):
+        return None, comparison(store.rstrip("/"), source)
+    return store, comparison(f"http://localhost:{port}", source)
 
 
 def comparison(address: str, source: str) -> str:

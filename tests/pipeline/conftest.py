@@ -174,7 +174,7 @@ def git_files() -> list[str]:
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """This interpreter's programs, no settings of the user, no data set and no network."""
-    foreign = ("DVC_", "GIT_", "MAKE", "MFLAGS", "MLFLOW_", "PYTHON")
+    foreign = ("DVC_", "GIT_", "MAKE", "MFLAGS", "MLFLOW_", "PYTHON", "TF_")
     home = tmp_path_factory.mktemp("home")
     nowhere = "http://127.0.0.1:9"
     return {key: value for key, value in os.environ.items() if not key.startswith(foreign)} | {
