@@ -310,6 +310,21 @@ def test_a_damaged_store(undisturbed, tmp_path, faults, damage, request):
 # A dvc that is ended alone
 
 
+def test_an_emptied_lock_file(project, faults):
+    project.run("dvc", "repro", "train_baseline")
+    trained = project.json("models/baseline/result.json")
+    (project.root / "dvc.lock").write_text("", encoding="utf-8")
+    status, output = project.attempt("dvc", "repro", "train_baseline")
+    assert status != 0
+    assert "dvc.lock" in output
+    project.run("git", "checkout", "--quiet", "dvc.lock")
+    assert "Running stage" not in project.run("dvc", "repro", "train_baseline")
+    assert project.json("models/baseline/result.json") == trained
+    assert len(project.runs()) == 1
+    outcome = "dvc names it; after `git checkout dvc.lock` what was trained comes from DVC's cache"
+    faults.record("emptied dvc.lock", "`dvc repro`", outcome)
+
+
 def test_an_orphan_is_waited_for(prepared, undisturbed, tmp_path, faults):
     """SIGTERM to dvc alone leaves its stage running; a second dvc takes turns with it."""
     project = prepared.copy(tmp_path)

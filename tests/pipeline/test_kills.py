@@ -84,6 +84,21 @@ def kill(project, stage, signum, moment):
     return False
 
 
+def reproduce(project, stage):
+    """Run a stage to its end; whether dvc.lock had to be taken from git for that.
+
+    DVC writes dvc.lock in place, so that a kill at that moment leaves it empty.
+    """
+    status, output = project.attempt("dvc", "repro", "--single-item", stage)
+    lost = status != 0 and "'./dvc.lock'" in output
+    if lost:
+        project.run("git", "checkout", "--quiet", "dvc.lock")
+        status, output = project.attempt("dvc", "repro", stage)
+    assert status == 0, output
+    assert "Traceback" not in output
+    return lost
+
+
 def plain(value):
     """Numbers without times and names of runs."""
     if isinstance(value, dict):
@@ -112,18 +127,18 @@ def test_kills(prepared, undisturbed, faults):
     whole, seconds = undisturbed
     rng, signals = random.Random(SEED), itertools.cycle(SIGNALS)
     print(f"FIFTEEN_SEED={SEED}")
-    kills = Counter()
+    kills, lost = Counter(), set()
     for number, stage in enumerate(seconds, start=1):
         while kills.total() < KILLS * number:
             signum = next(signals)
             if not kill(prepared, stage, signum, rng.uniform(0, seconds[stage])):
                 break
             kills[stage, signum.name] += 1
-        output = prepared.run("dvc", "repro", "--single-item", stage)
-        assert "Traceback" not in output
+        if reproduce(prepared, stage):
+            lost.add(stage)
 
     output = prepared.run("dvc", "repro")
-    assert "Running stage" not in output
+    assert lost or "Running stage" not in output
     results = "reports/metrics.json"
     assert plain(prepared.json(results)) == plain(whole.json(results))
     assert {run.info.status for run in prepared.runs().values()} == {"FINISHED"}
@@ -137,6 +152,8 @@ def test_kills(prepared, undisturbed, faults):
     for stage in seconds:
         counts = {signum.name: kills[stage, signum.name] for signum in SIGNALS}
         outcome = "the same metrics and curves in the end, one finished run in MLflow"
+        if stage in lost:
+            outcome += "; once after `git checkout dvc.lock`"
         if total := sum(counts.values()):
             of_each = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
             faults.record(f"killed: {of_each}", f"`{stage}`", outcome, total)
