@@ -307,9 +307,6 @@ def test_a_damaged_store(undisturbed, tmp_path, faults, damage, request):
     faults.record(f"{kind} mlflow.db", "training", "one line; moved away, the next run begins anew")
 
 
-# A dvc that is ended alone
-
-
 def test_an_emptied_lock_file(project, faults):
     project.run("dvc", "repro", "train_baseline")
     trained = project.json("models/baseline/result.json")
@@ -323,6 +320,9 @@ def test_an_emptied_lock_file(project, faults):
     assert len(project.runs()) == 1
     outcome = "dvc names it; after `git checkout dvc.lock` what was trained comes from DVC's cache"
     faults.record("emptied dvc.lock", "`dvc repro`", outcome)
+
+
+# A dvc that is ended alone
 
 
 def test_an_orphan_is_waited_for(prepared, undisturbed, tmp_path, faults):
