@@ -17,7 +17,7 @@ class Muon(keras.optimizers.Optimizer):
 
         m ← μ·m + g,   u = g + μ·m,   W ← √n · W/‖W‖ − η · orthogonal(u),
 
-    where u is a matrix of one row per filter, ‖·‖ is the Frobenius norm and `orthogonal` is
+    where u is a matrix of one column per filter, ‖·‖ is the Frobenius norm and `orthogonal` is
     `newton_schulz`. Every other variable w, the weights of the last layer decayed by λ, makes the
     step of Sutskever et al. (2013) with a rate and a momentum of its own:
 
@@ -78,9 +78,9 @@ class Muon(keras.optimizers.Optimizer):
             self.assign_sub(variable, self.sgd_rate * rate * update)
             return
         filters = variable.shape[-1]
-        matrix = ops.transpose(ops.reshape(update, (-1, filters)))
+        matrix = ops.reshape(update, (-1, filters))
         step = newton_schulz(matrix, self.newton_schulz_steps, self.orthogonalize_in)
-        step = ops.reshape(ops.transpose(step), variable.shape)
+        step = ops.reshape(step, variable.shape)
         norm = ops.sqrt(ops.sum(ops.square(variable)))
         self.assign(variable, variable * (filters**0.5 / norm) - rate * step)
 
@@ -100,7 +100,7 @@ def newton_schulz(
 ) -> keras.KerasTensor:
     """An approximation of U·Vᵀ, where U·S·Vᵀ is the singular value decomposition of `matrix`.
 
-    X ← matrix/‖matrix‖, then `steps` times X ← a·X + (b·A + c·A²)·X with A = X·Xᵀ (Jordan et al.
+    X ← matrix/‖matrix‖, then `steps` times X ← a·X + X·(b·A + c·A²) with A = Xᵀ·X (Jordan et al.
     2024, with the coefficients given there; the quintic iteration is that of Bernstein and Newhouse
     2024, arXiv:2409.20325, §5). A matrix of zeros stays as it is.
 
@@ -115,9 +115,9 @@ def newton_schulz(
     a, b, c = COEFFICIENTS
     rows, columns = matrix.shape
     x = matrix / (ops.sqrt(ops.sum(ops.square(matrix))) + 1e-7)
-    x = ops.cast(ops.transpose(x) if rows > columns else x, compute_dtype)
+    x = ops.cast(ops.transpose(x) if rows < columns else x, compute_dtype)  # A as small as can be
     for _ in range(steps):
-        gram = ops.matmul(x, ops.transpose(x))
-        x = a * x + ops.matmul(b * gram + c * ops.matmul(gram, gram), x)
+        gram = ops.matmul(ops.transpose(x), x)
+        x = a * x + ops.matmul(x, b * gram + c * ops.matmul(gram, gram))
     x = ops.cast(x, matrix.dtype)
-    return ops.transpose(x) if rows > columns else x
+    return ops.transpose(x) if rows < columns else x
