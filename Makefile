@@ -6,6 +6,7 @@ SCORING_PORT ?= 5001
 MODEL ?= fifteen-cifar100@champion
 SEEDS ?= 1 2
 MODELS ?= swift swift_small
+DEMO := --temp -S data.source=digits -S tune.max_epochs=3
 BIN := .venv/bin
 READY := .venv/.ready
 ifneq ($(shell cat .venv/.ready 2>/dev/null),$(CURDIR))  # its programs know where they were made
@@ -37,10 +38,9 @@ demo: $(READY)  ## the whole pipeline on bundled digits, as a DVC experiment bes
 		echo "The demo has been run on this commit; these are its results."; \
 	else \
 		$(BIN)/dvc exp remove --quiet demo 2>/dev/null; \
-		$(BIN)/dvc exp run --temp --name demo --set-param data.source=digits \
-			--set-param tune.max_epochs=3; \
+		$(BIN)/dvc exp run --name demo $(DEMO); \
 	fi
-	@$(BIN)/python src/results.py --experiment demo
+	@$(BIN)/python src/results.py --experiment demo --made-with="$(DEMO)"
 
 seeds: $(READY)  ## other seeds too, beside your workspace; SEEDS="1 2 3" MODELS=cyclic for others
 	@for seed in $(SEEDS); do \
@@ -83,7 +83,7 @@ lock: $(READY)  ## compile requirements.txt from requirements.in
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "fifteen needs Python 3.11 to 3.13; choose one with: make PYTHON=python3.11")'
-	@echo "Installing into .venv: 3 GB, a few minutes where the network is fast."
+	@echo "Installing into .venv: 3.5 GB, a few minutes where the network is fast."
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@echo "$(CURDIR)" > $(READY)

@@ -12,7 +12,7 @@ from fifteen.tracked_training import Trained  # isort: skip  # TensorFlow, quiet
 
 from fifteen.command import name_and_seed
 from fifteen.ensembles.distance import weight_distances
-from fifteen.ensembles.model import average_weights, predict
+from fifteen.ensembles.model import average_weights, predictor
 from fifteen.ensembles.rules import RULES
 from fifteen.ensembles.weights import FITS, cross_validated
 from fifteen.errors import UserError, run_stage
@@ -85,14 +85,15 @@ def main() -> None:
             runs.append(found.run.id)
     images, labels = found.validation.images, found.validation.labels
 
-    views = [predict_views(lambda x, n=n: predict(n, x)["probabilities"], images) for n in networks]
-    members = np.stack([predict(network, images)["probabilities"] for network in networks], axis=1)
-    alone = [predict(network, images)["probabilities"] for network in singles]
+    answers = [predictor(network) for network in networks]
+    views = [predict_views(lambda x, f=f: f(x)["probabilities"], images) for f in answers]
+    members = np.stack([answer(images)["probabilities"] for answer in answers], axis=1)
+    alone = [predictor(network)(images)["probabilities"] for network in singles]
     best = max(alone, key=lambda p: (p.argmax(axis=-1) == labels).mean())
     rules = combinations(members, labels)
     if models == 1:
         averaged = average_weights(networks, found.training.images)
-        rules["average"] = predict(averaged, images)["probabilities"]
+        rules["average"] = predictor(averaged)(images)["probabilities"]
     apart = diversity(members, rules["sum"], labels)
     others = np.triu_indices(len(networks), 1)
     result = {

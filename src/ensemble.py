@@ -10,7 +10,7 @@ from fifteen.command import name_argument
 from fifteen.config import load_params
 from fifteen.data.arrays import IMAGE_SHAPE, read_classes, read_part
 from fifteen.ensembles.distance import weight_distances
-from fifteen.ensembles.model import average_weights, build_ensemble, predict
+from fifteen.ensembles.model import average_weights, build_ensemble, predictor
 from fifteen.ensembles.rules import tie_rate
 from fifteen.ensembles.weights import FITS
 from fifteen.errors import UserError, run_stage
@@ -60,10 +60,10 @@ def main() -> None:
         )
 
     networks = [keras.models.load_model(path) for path in snapshots]
-    found = [predict(network, validation.images)["probabilities"] for network in networks]
+    found = [predictor(network)(validation.images)["probabilities"] for network in networks]
     members = np.stack(found, axis=1)
     ensemble, weights = combine(networks, config.method, members, validation.labels)
-    combined = predict(ensemble, validation.images)["probabilities"]
+    combined = predictor(ensemble)(validation.images)["probabilities"]
     predicted = combined.argmax(axis=-1)
     right = members.argmax(axis=-1) == validation.labels[:, None]
     trained, checksums = read_json(variant / "result.json"), read_json(DATA / "checksums.json")

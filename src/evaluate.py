@@ -5,7 +5,7 @@ Usage: python src/evaluate.py NAME
 
 import csv
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from fifteen import hardware, tracking
 from fifteen.command import name_argument
 from fifteen.config import load_params
 from fifteen.data.arrays import IMAGE_SHAPE, Classes, Part, read_classes, read_part
-from fifteen.ensembles.model import predict
+from fifteen.ensembles.model import predictor
 from fifteen.ensembles.rules import tie_rate
 from fifteen.errors import run_stage
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix, group_confusion
@@ -33,9 +33,11 @@ SCALARS = (
 )
 
 
-def scores_of_views(model: keras.Model, test: Part, classes: Classes) -> dict[str, Any]:
+def scores_of_views(
+    predict: Callable[[np.ndarray], dict[str, np.ndarray]], test: Part, classes: Classes
+) -> dict[str, Any]:
     """The metrics of the mean over several views of each image."""
-    mean = predict_views(lambda view: predict(model, view)["probabilities"], test.images)
+    mean = predict_views(lambda view: predict(view)["probabilities"], test.images)
     return summarize(mean, test.labels, classes.names, classes.superclass_of)
 
 
@@ -92,14 +94,15 @@ def main() -> None:
     result = read_json(MODELS / name / "result.json")
     run_id = result.pop("run_id")
     model = keras.models.load_model(MODELS / name / "model.keras")
-    outputs = predict(model, test.images)
+    predict = predictor(model)
+    outputs = predict(test.images)
     scores = summarize(outputs["probabilities"], test.labels, classes.names, classes.superclass_of)
     scores |= calibrated_scores(outputs["probabilities"], test.labels, result["temperature"])
     if result.get("method") == "vote":
         scores["tie_rate"] = tie_rate(outputs["member_probabilities"])
     by_views = {"test": scores}
     if params.test_time_augmentation:
-        by_views["test_tta"] = scores_of_views(model, test, classes)
+        by_views["test_tta"] = scores_of_views(predict, test, classes)
 
     with (
         tracking.continued_run(classes.source, run_id, name, "evaluate") as run,

@@ -1,6 +1,6 @@
 """Show the results in the terminal, or put their table into the README.
 
-Usage: python src/results.py [--experiment NAME | --readme]
+Usage: python src/results.py [--experiment NAME [--made-with OPTIONS] | --readme]
 """
 
 import argparse
@@ -59,12 +59,34 @@ def summary(reports: Path) -> str:
     )
 
 
+def next_steps(page: Path, source: str, made_with: str) -> str:
+    """What to do after having seen the results.
+
+    Args:
+        page: the report.
+        source: the data set's name.
+        made_with: options of `dvc exp run` without which it would make other results.
+    """
+    change = " ".join(filter(None, [made_with, "-S variants.snapshot.schedule.peak=0.002"]))
+    return f"""
+Report, with figures:    {page}
+Runs side by side:       make ui
+Ask the best model:      make serve MODEL=fifteen-{source}@champion
+For what follows:        . .venv/bin/activate
+Classify pictures:       python src/predict.py --model fifteen-{source}@champion PICTURE…
+Change one thing:        dvc exp run {change}
+Compare experiments:     dvc exp show"""
+
+
 def main() -> None:
     """Print the results, or write them into README.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--experiment", metavar="NAME", help="show a DVC experiment's results")
     choice.add_argument("--readme", action="store_true", help="write the table into README.md")
+    parser.add_argument(
+        "--made-with", default="", metavar="OPTIONS", help="those of `dvc exp run` that made it"
+    )
     arguments = parser.parse_args()
 
     if not arguments.experiment and not METRICS.exists():
@@ -83,12 +105,7 @@ def main() -> None:
     metrics = json.loads(text)
     print(f"\n{results_text(metrics)}\n\n{headline(metrics)}")
     print("\n".join(ensemble_verdicts(metrics)))
-    print(
-        f"\nReport, with figures:    {page}"
-        "\nRuns side by side:       make ui"
-        "\nChange one thing:        dvc exp run -S variants.snapshot.schedule.peak=0.002"
-        "\nCompare experiments:     dvc exp show"
-    )
+    print(next_steps(page, metrics["source"], arguments.made_with))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ def main() -> None:
     else:
         write_json(MODELS / name / "hyperparameters.json", {})
         write_json(MODELS / name / "search.json", {"trials": []})
+        print(f"{name} is taken as it is; what is searched (tune.variant) is {params.tune.variant}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 
-from fifteen.ensembles.model import average_weights, build_ensemble, predict
+from fifteen.ensembles.model import average_weights, build_ensemble, predictor
 from fifteen.ensembles.rules import RULES
 
 import keras
@@ -67,7 +67,7 @@ def test_one_call_answers_by_the_rule(saved, stored, images):
 
 def test_what_each_member_says(saved, stored, images):
     method, ensemble, _ = saved
-    outputs = predict(ensemble, images)
+    outputs = predictor(ensemble)(images)
     found = outputs["member_probabilities"]
     assert found.shape == (40, 5, CLASSES)
     np.testing.assert_allclose(found, stored, atol=1e-6)
@@ -77,7 +77,7 @@ def test_what_each_member_says(saved, stored, images):
 
 
 def test_a_single_model_has_no_members(members, images, stored):
-    outputs = predict(members[0], images)
+    outputs = predictor(members[0])(images)
     assert list(outputs) == ["probabilities"]
     np.testing.assert_allclose(outputs["probabilities"], stored[:, 0], atol=1e-6)
 
@@ -142,8 +142,8 @@ def test_averaging_without_batch_normalisation(members, images):
 def test_a_loaded_ensemble_is_the_same(saved, images):
     _, ensemble, path = saved
     loaded = keras.models.load_model(path)
-    expected = predict(ensemble, images)
-    for name, found in predict(loaded, images).items():
+    expected = predictor(ensemble)(images)
+    for name, found in predictor(loaded)(images).items():
         np.testing.assert_array_equal(found, expected[name])
 
 

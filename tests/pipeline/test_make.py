@@ -62,6 +62,8 @@ def test_run_without_network_is_the_demo(fresh):
     assert "Running stage 'report'" in output
     assert "Traceback" not in output
     assert any(line.startswith("baseline  single") for line in lines), output
+    assert "make serve MODEL=fifteen-digits@champion\n" in output
+    assert "dvc exp run --temp -S data.source=digits -S tune.max_epochs=3 -S" in output
 
     assert fresh.changes() == []
     assert (fresh.root / "params.yaml").read_text() == committed

@@ -1,6 +1,6 @@
 """An ensemble as one Keras model: all its members in one call, or the average of their weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from fifteen.ensembles.rules import RULES, weighted_rule
@@ -72,12 +72,13 @@ def average_weights(members: Sequence[keras.Model], images: np.ndarray) -> keras
     return network
 
 
-def predict(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
-    """The model's `probabilities`, (N, C).
+def predictor(model: keras.Model) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """What takes raw images to the model's `probabilities`, (N, C).
 
-    And, of an ensemble, the `member_probabilities`, (N, members, C).
+    And, of an ensemble, the `member_probabilities`, (N, members, C). TensorFlow traces the model at
+    the first call alone.
     """
     outputs = {"probabilities": model.output}
     if MEMBERS in (layer.name for layer in model.layers):
         outputs["member_probabilities"] = model.get_layer(MEMBERS).output
-    return keras.Model(model.input, outputs).predict(images, batch_size=500, verbose=0)
+    return partial(keras.Model(model.input, outputs).predict, batch_size=500, verbose=0)
