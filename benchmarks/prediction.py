@@ -22,11 +22,11 @@ SIZE = (480, 640)
 COUNTS = (1, 1000)
 
 
-def seconds(*arguments: str) -> float:
-    """How long `src/predict.py` takes."""
+def seconds(project: Path, *arguments: str) -> float:
+    """How long `src/predict.py` of a checkout takes."""
     began = time.perf_counter()
     command = [sys.executable, "src/predict.py", *arguments]
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=project, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began
 
 
@@ -39,13 +39,13 @@ def write_pictures(folder: Path, count: int) -> None:
         picture.save(folder / f"{number:04}.jpg", quality=85)
 
 
-def measure(model: str, repeats: int) -> dict[int, list[float]]:
-    """The seconds that each number of pictures takes, `repeats` times."""
+def measure(model: str, repeats: int, project: Path) -> dict[int, list[float]]:
+    """The seconds that each number of pictures takes in a checkout, `repeats` times."""
     found = {}
     for count in COUNTS:
         with tempfile.TemporaryDirectory() as folder:
             write_pictures(Path(folder), count)
-            found[count] = [seconds(folder, "--model", model) for _ in range(repeats)]
+            found[count] = [seconds(project, folder, "--model", model) for _ in range(repeats)]
     return found
 
 
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     print("| pictures | seconds, median | least | most |\n|--:|--:|--:|--:|")
-    for count, found in measure(arguments.model, arguments.repeats).items():
+    for count, found in measure(arguments.model, arguments.repeats, ROOT).items():
         print(
             f"| {count:,} | {statistics.median(found):.1f} | {min(found):.1f} | {max(found):.1f} |"
         )
