@@ -146,16 +146,33 @@ def test_the_stem_whitens_the_patches_of_training_images():
 
 def test_the_whitening_kernel_by_hand():
     # One channel, patches of (a, a, b, b), with a and b independent and of variance 1: the
-    # eigenvalues are 2, 2, 0 and 0.
+    # eigenvalues are 2, 2, 0 and 0. The directions of the last two are copies of another one.
     rng = np.random.default_rng(0)
     images = np.repeat(rng.choice([-1.0, 1.0], (20_000, 2, 1, 1)), 2, axis=2)
     kernel = whitening_kernel(images.astype(np.float32))
     assert (kernel.shape, kernel.dtype) == ((2, 2, 1, 8), np.float32)
     found = kernel.reshape(4, 8).astype(np.float64)
     np.testing.assert_array_equal(found[:, 4:], -found[:, :4])
-    lengths = np.sort(np.linalg.norm(found[:, :4], axis=0))
-    np.testing.assert_allclose(lengths[:2], 1 / np.sqrt(2), rtol=0.02)
-    np.testing.assert_allclose(lengths[2:], 1 / np.sqrt(5e-4), rtol=1e-3)
+    np.testing.assert_allclose(np.linalg.norm(found[:, :4], axis=0), 1 / np.sqrt(2), rtol=0.02)
+    directions, counts = np.unique(found[:, :4], axis=1, return_counts=True)
+    assert sorted(counts) == [1, 3]
+    np.testing.assert_allclose(directions.T @ directions, np.eye(2) / 2, atol=0.01)
+
+
+def test_weak_directions_are_whitened_by_hand():
+    # (a, a, b, b), and a tenth of a third in the first pixel: eigenvalues of 0.005, far from none.
+    rng = np.random.default_rng(0)
+    images = np.repeat(rng.choice([-1.0, 1.0], (20_000, 2, 1, 1)), 2, axis=2)
+    images[:, 0, 0] += 0.1 * rng.choice([-1.0, 1.0], (20_000, 1))
+    found = whitening_kernel(images.astype(np.float32)).reshape(4, 8)[:, :4]
+    lengths = np.linalg.norm(found.astype(np.float64), axis=0)
+    assert np.sum(np.abs(lengths * np.sqrt(0.005 + 5e-4) - 1) < 0.02) == 1
+
+
+def test_grey_images_have_no_dead_channels():
+    grey = np.repeat(smooth_images(60)[..., :1], 3, axis=-1)
+    variances = stem_outputs(build(images=grey), grey).astype(np.float64).var(axis=0)
+    np.testing.assert_allclose(variances, 1, atol=0.03)
 
 
 def test_the_stem_is_fixed_but_its_bias_is_learned():

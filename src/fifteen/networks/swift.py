@@ -12,6 +12,7 @@ from keras import layers
 
 PATCH = 2  # side of the patches that the stem whitens, in pixels
 STEM_IMAGES = 5000  # from which the stem is computed
+DEAD = 1e-6  # share of the largest eigenvalue below which a direction is nothing but rounding
 GROUPS = (1.0, 3.0, 4.5)  # filters of each group in multiples of the width
 
 
@@ -107,6 +108,10 @@ def whitening_kernel(images: np.ndarray, epsilon: float = 5e-4) -> np.ndarray:
     by √(eigenvalue + epsilon); the second half are their negatives (Page 2018, part 8; Jordan 2024,
     arXiv:2404.00498, §3.1).
 
+    Grey images have directions without any variance. Their outputs would stay 0 where convolutions
+    begin as the identity, and batch normalisation would blow up what is left, rounding errors. So
+    the strongest direction takes their place.
+
     Args:
         images: (N, height, width, channels), standardised.
         epsilon: keeps directions without variance finite.
@@ -118,7 +123,9 @@ def whitening_kernel(images: np.ndarray, epsilon: float = 5e-4) -> np.ndarray:
     patches = np.lib.stride_tricks.sliding_window_view(images, (PATCH, PATCH), axis=(1, 2))
     patches = np.moveaxis(patches, 3, -1).reshape(-1, PATCH**2 * channels)
     values, vectors = np.linalg.eigh(np.cov(patches, rowvar=False, bias=True))
-    whitening = vectors / np.sqrt(values + epsilon)
+    order = np.arange(len(values))  # from the weakest to the strongest
+    chosen = np.where(values > DEAD * values[-1], order, order[-1])
+    whitening = (vectors / np.sqrt(values + epsilon))[:, chosen]
     kernel = np.concatenate([whitening, -whitening], axis=1)
     return kernel.reshape(PATCH, PATCH, channels, -1).astype(np.float32)
 
