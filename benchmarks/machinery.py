@@ -154,6 +154,8 @@ def data_rows(project: Clone, precision: str, repeats: int) -> Iterator[Row]:
         progress(f"{model} on {factor} times the training set")
         for path, array in arrays.items():
             np.save(path, np.concatenate([array] * factor))
+        # By its checksums the data is as before: a training kept there would be resumed.
+        shutil.rmtree(project.root / ".fifteen", ignore_errors=True)
         record = project.stage("src/train.py", model)
         with (project.root / "models" / model / "history.csv").open(encoding="utf-8") as file:
             epoch = float(list(csv.DictReader(file))[-1]["seconds"])
