@@ -231,7 +231,8 @@ def targets(
     publish = sum(seconds for _, seconds in published) / sum(calls for calls, _ in published)
     overheads = {name(r): overhead(r, dvc) for r, dvc in zip(made.records, made.after, strict=True)}
     most = max(overheads, key=overheads.get)
-    first, thousand = prediction.measure("champion", repeats, project.root).values()
+    answered = prediction.measure("champion", repeats, project.root, project.environment)
+    first, thousand = answered.values()
     best = best_of(read_json(project.root / "reports" / "metrics.json")["models"])
     opened = [ui(project) for _ in range(repeats)]
     new, again = store_seconds(repeats)

@@ -7,11 +7,14 @@ a photograph on the web, 640×480 pixels.
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +25,11 @@ SIZE = (480, 640)
 COUNTS = (1, 1000)
 
 
-def seconds(project: Path, *arguments: str) -> float:
+def seconds(project: Path, environment: Mapping[str, str], *arguments: str) -> float:
     """How long `src/predict.py` of a checkout takes."""
     began = time.perf_counter()
     command = [sys.executable, "src/predict.py", *arguments]
-    subprocess.run(command, cwd=project, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began
 
 
@@ -39,13 +42,16 @@ def write_pictures(folder: Path, count: int) -> None:
         picture.save(folder / f"{number:04}.jpg", quality=85)
 
 
-def measure(model: str, repeats: int, project: Path) -> dict[int, list[float]]:
+def measure(
+    model: str, repeats: int, project: Path, environment: Mapping[str, str]
+) -> dict[int, list[float]]:
     """The seconds that each number of pictures takes in a checkout, `repeats` times."""
     found = {}
     for count in COUNTS:
         with tempfile.TemporaryDirectory() as folder:
             write_pictures(Path(folder), count)
-            found[count] = [seconds(project, folder, "--model", model) for _ in range(repeats)]
+            ask = partial(seconds, project, environment, folder, "--model", model)
+            found[count] = [ask() for _ in range(repeats)]
     return found
 
 
@@ -56,7 +62,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     print("| pictures | seconds, median | least | most |\n|--:|--:|--:|--:|")
-    for count, found in measure(arguments.model, arguments.repeats, ROOT).items():
+    for count, found in measure(arguments.model, arguments.repeats, ROOT, os.environ).items():
         print(
             f"| {count:,} | {statistics.median(found):.1f} | {min(found):.1f} | {max(found):.1f} |"
         )

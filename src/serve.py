@@ -12,7 +12,7 @@ from fifteen import registry
 from fifteen.errors import run_stage
 from fifteen.store import store_uri
 
-# What TensorFlow says of missing GPUs, and MLflow's bar of files that it copies.
+# No word of missing GPUs from TensorFlow, no bar of copied files from MLflow, unless asked for.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     name, _, alias = arguments.model.rpartition("@")
     version = registry.require(name, alias)
     print(f"{arguments.model}, version {version}, at http://localhost:{arguments.port}", flush=True)
-    os.environ |= {"MLFLOW_TRACKING_URI": store_uri()} | QUIET
+    os.environ |= QUIET | os.environ | {"MLFLOW_TRACKING_URI": store_uri()}
     mlflow = str(Path(sys.executable).parent / "mlflow")
     command = [mlflow, "models", "serve", "--model-uri", f"models:/{name}/{version}"]
     command += ["--env-manager", "local", "--workers", "1"]

@@ -144,12 +144,15 @@ def test_the_stem_whitens_the_patches_of_training_images():
     np.testing.assert_allclose(covariance, np.eye(12), atol=0.03)
 
 
+def patches_of_two_rows():
+    """One channel, patches of (a, a, b, b), with a and b independent and of variance 1."""
+    rows = np.random.default_rng(0).choice([-1.0, 1.0], (20_000, 2, 1, 1))
+    return np.repeat(rows, 2, axis=2).astype(np.float32)
+
+
 def test_the_whitening_kernel_by_hand():
-    # One channel, patches of (a, a, b, b), with a and b independent and of variance 1: the
-    # eigenvalues are 2, 2, 0 and 0. The directions of the last two are copies of another one.
-    rng = np.random.default_rng(0)
-    images = np.repeat(rng.choice([-1.0, 1.0], (20_000, 2, 1, 1)), 2, axis=2)
-    kernel = whitening_kernel(images.astype(np.float32))
+    # The eigenvalues are 2, 2, 0 and 0. The directions of the last two are copies of another one.
+    kernel = whitening_kernel(patches_of_two_rows())
     assert (kernel.shape, kernel.dtype) == ((2, 2, 1, 8), np.float32)
     found = kernel.reshape(4, 8).astype(np.float64)
     np.testing.assert_array_equal(found[:, 4:], -found[:, :4])
@@ -160,11 +163,10 @@ def test_the_whitening_kernel_by_hand():
 
 
 def test_weak_directions_are_whitened_by_hand():
-    # (a, a, b, b), and a tenth of a third in the first pixel: eigenvalues of 0.005, far from none.
-    rng = np.random.default_rng(0)
-    images = np.repeat(rng.choice([-1.0, 1.0], (20_000, 2, 1, 1)), 2, axis=2)
-    images[:, 0, 0] += 0.1 * rng.choice([-1.0, 1.0], (20_000, 1))
-    found = whitening_kernel(images.astype(np.float32)).reshape(4, 8)[:, :4]
+    # With a tenth of something else in the first pixel one eigenvalue is 0.005, far from none.
+    images = patches_of_two_rows()
+    images[:, 0, 0] += 0.1 * np.random.default_rng(1).choice([-1.0, 1.0], (20_000, 1))
+    found = whitening_kernel(images).reshape(4, 8)[:, :4]
     lengths = np.linalg.norm(found.astype(np.float64), axis=0)
     assert np.sum(np.abs(lengths * np.sqrt(0.005 + 5e-4) - 1) < 0.02) == 1
 

@@ -167,6 +167,7 @@ def test_kills(prepared, undisturbed, faults, tmp_path_factory):
         ended.run("dvc", "repro")
         check(ended, whole)
 
+    assert kills.total() == KILLS * len(stages)
     for stage in stages:
         counts = {signum.name: kills[stage, signum.name] for signum in SIGNALS}
         outcome = "the same metrics and curves in the end, one finished run in MLflow"
