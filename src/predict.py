@@ -7,10 +7,13 @@ read is named, the others are answered, and the status is 1 in the end.
 """
 
 import argparse
+import importlib
 import json
 import sys
 import zipfile
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +75,11 @@ def find_model(wanted: str) -> tuple[Path, list[str], float]:
     """
     path = Path(wanted)
     if "/" not in wanted and path.suffix != ".keras":
-        from fifteen import registry  # takes seconds, which a path need not wait for
-
-        name, _, alias = wanted.rpartition("@")
-        found = registry.download(name or registry.name_of(load_params().data.source), alias)
-        return found.file, found.classes, found.temperature
+        # A process of its own, as MLflow and TensorFlow both take seconds to be imported.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
+            found = other.submit(find_registered, wanted)
+            importlib.import_module("fifteen.hardware")
+            return found.result()
     if path.is_dir():
         path = path / "model.keras"
     result = path.with_name("result.json")
@@ -87,6 +90,15 @@ def find_model(wanted: str) -> tuple[Path, list[str], float]:
     if temperature is None:
         raise UserError(f"{result} gives no temperature; `dvc repro` makes the model anew")
     return path, read_classes(DATA).names, temperature
+
+
+def find_registered(wanted: str) -> tuple[Path, list[str], float]:
+    """As `find_model`, for an alias or NAME@ALIAS alone."""
+    from fifteen import registry
+
+    name, _, alias = wanted.rpartition("@")
+    found = registry.download(name or registry.name_of(load_params().data.source), alias)
+    return found.file, found.classes, found.temperature
 
 
 def predict(path: Path, images: np.ndarray) -> np.ndarray:

@@ -151,7 +151,7 @@ def test_registered_models(monkeypatch, wanted, name, alias):
     found = registry.Registered(Path("m.keras"), CLASSES, 1.5)
     asked = []
     monkeypatch.setattr(registry, "download", lambda *where: asked.append(where) or found)
-    assert predict.find_model(wanted) == (Path("m.keras"), CLASSES, 1.5)
+    assert predict.find_registered(wanted) == (Path("m.keras"), CLASSES, 1.5)
     assert asked == [(name, alias)]
 
 

@@ -429,6 +429,23 @@ def _lookup(sections: dict[str, Section], name: str, kind: str) -> Section:
     return sections[name]
 
 
+def read_yaml(path: Path) -> Any:  # noqa: ANN401 - anything YAML can hold
+    """What a file of parameters holds.
+
+    Raises:
+        ConfigError: it is missing, or is not YAML.
+    """
+    try:
+        # The parser in C that DVC reads with would crash on what is nested deeply.
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        json.dumps(content, skipkeys=True, default=str)  # finds an alias that is within its anchor
+    except FileNotFoundError:
+        raise ConfigError(f"{path} is missing; run from the repository's root") from None
+    except (YAMLError, ValueError, RecursionError) as error:  # such as a 13th month
+        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    return content
+
+
 def load_params(path: Path = PARAMS_FILE, found: Mapping[str, Any] | None = None) -> Params:
     """Read and check params.yaml.
 
@@ -443,13 +460,7 @@ def load_params(path: Path = PARAMS_FILE, found: Mapping[str, Any] | None = None
         ConfigError: the file is missing, is not YAML, or holds unknown keys, wrong types or
             impossible values; the message names each key, its value and what is allowed.
     """
-    try:
-        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-        json.dumps(raw, skipkeys=True, default=str)  # finds an alias that is within its anchor
-    except FileNotFoundError:
-        raise ConfigError(f"{path} is missing; run from the repository's root") from None
-    except (YAMLError, ValueError, RecursionError) as error:  # such as a 13th month
-        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} must hold sections like `data:` and `budget:`, not {raw!r}")
 

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fifteen.config import Epochs, Strict, Training
+from fifteen.config import Epochs, Strict, Training, read_yaml
 from fifteen.errors import UserError
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 Section = dict[str, Any]
 Plan = TypeVar("Plan", bound=Strict)
@@ -22,11 +20,7 @@ def read_plan(path: Path, kind: type[Plan]) -> Plan:
         UserError: it is missing, is not YAML, or something in it is impossible.
     """
     try:
-        return kind.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; run from the repository's root") from None
-    except YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from None
+        return kind.model_validate(read_yaml(path))
     except ValidationError as error:
         raise UserError(_problems(f"{path}", error)) from None
 
