@@ -41,7 +41,7 @@ def main() -> None:
     """Train the model named on the command line."""
     name = name_argument(__doc__, "baseline, or a key of `variants` in params.yaml")
     searched = MODELS / name / "hyperparameters.json"  # a stage before this one has written it
-    params = load_params(found=None if name == "baseline" else read_json(searched))
+    params = load_params(found=None if name == "baseline" else read_json(searched)["training"])
     stage = "train_baseline" if name == "baseline" else f"train_variant@{name}"
     with trained(
         name,

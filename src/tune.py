@@ -28,7 +28,7 @@ def main() -> None:
 
         search(params, MODELS / name)
     else:
-        write_json(MODELS / name / "hyperparameters.json", {})
+        write_json(MODELS / name / "hyperparameters.json", {"training": {}})
         write_json(MODELS / name / "search.json", {"trials": []})
         print(f"{name} is taken as it is; what is searched (tune.variant) is {params.tune.variant}")
 

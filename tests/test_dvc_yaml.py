@@ -121,7 +121,7 @@ def test_the_two_kinds_of_training_differ_in_nothing_but_the_name():
     assert one["deps"] == other["deps"]
     *params, found = other["params"]
     assert [param.replace("variants.${key}", "baseline") for param in params] == one["params"]
-    assert found == {"models/${key}/hyperparameters.json": None}  # of a search; all of them
+    assert found == {"models/${key}/hyperparameters.json": ["training"]}  # of a search
     assert [out.replace("${key}", "baseline") for out in other["outs"]] == one["outs"]
     assert STAGES["evaluate_baseline"] == STAGES["evaluate_variant"] == STAGES["evaluate_ensemble"]
 

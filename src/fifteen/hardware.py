@@ -14,6 +14,8 @@ with without_greeting():
     import keras
     import tensorflow as tf
 
+tf.get_logger().setLevel("ERROR")  # it warns of a function traced for each of several models
+
 CPU_INFO = Path("/proc/cpuinfo")
 
 

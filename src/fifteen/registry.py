@@ -86,14 +86,16 @@ def require(name: str, alias: str) -> str:
     uri = store_uri()
     path = Path(uri.removeprefix("sqlite:///"))
     if uri.startswith("sqlite:///") and not path.exists():  # which MLflow would create
-        raise UserError(f"there is no model yet, as {path} is missing; make one with `make run`")
+        raise UserError(
+            f"there is no model yet, as {path} is missing; make one with `make run`, or `make demo`"
+        )
     connect()
     client = mlflow.MlflowClient()
     version = _version_with(client, name, alias)
     if version is None:
         found = [f"{m.name}@{a}" for m in client.search_registered_models() for a in m.aliases]
         raise UserError(
-            f"no model {name}@{alias} is registered; there are: "
+            f"no model {name}@{alias} is registered; NAME@ALIAS can be: "
             f"{', '.join(sorted(found)) or 'none; make one with `make run`'}"
         )
     return version.version

@@ -330,6 +330,13 @@ def test_an_override_reruns_only_what_it_must(workspace):
     assert found["refined"] == run.data.metrics["test/accuracy"]
 
 
+def test_a_lost_lock_file_costs_no_training(workspace):
+    """What has no outputs in git is in DVC's run cache."""
+    (workspace.root / "dvc.lock").unlink()
+    output = workspace.run("dvc", "repro", "evaluate_variant@refined")
+    assert stages_run(output) == ["prepare", "evaluate_variant@refined"]
+
+
 def test_seeds_beside_the_workspace(workspace):
     """What `make seeds` calls."""
     collect = ("python", "src/seeds.py", "--seeds", "1", "--models", "swift")

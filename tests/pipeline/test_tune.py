@@ -143,7 +143,7 @@ def test_the_record(searched):
 
 
 def test_the_best_hyperparameters_are_a_training_and_nothing_else(searched):
-    found = searched.json("models/tuned/hyperparameters.json")
+    found = searched.json("models/tuned/hyperparameters.json")["training"]
     assert "tuner" not in str(found)
     config = Training.model_validate(found)
     assert config.network.filters_1 == 8
@@ -156,7 +156,7 @@ def test_the_best_hyperparameters_are_a_training_and_nothing_else(searched):
 
 
 def test_the_training_has_what_was_found(searched):
-    found = Training.model_validate(searched.json("models/tuned/hyperparameters.json"))
+    found = Training.model_validate(searched.json("models/tuned/hyperparameters.json")["training"])
     run = searched.runs()[searched.json("models/tuned/result.json")["run_id"]]
     assert run.data.params["network.dropout"] == str(found.network.dropout)
     assert run.data.params["optimizer.name"] == found.optimizer.name
@@ -233,7 +233,7 @@ def test_a_value_of_ones_own_trains_again_without_a_search(workspace):
     assert stages_run(output) == ["train_variant@tuned"]
     (run,) = [run for name, run in workspace.runs().items() if name not in runs]
     assert run.data.params["network.dropout"] == "0.45"
-    found = Training.model_validate(workspace.json("models/tuned/hyperparameters.json"))
+    found = Training.model_validate(workspace.json("models/tuned/hyperparameters.json")["training"])
     assert found.network.dropout != 0.45
     assert run.data.params["network.dense_units"] == str(found.network.dense_units)
     assert run.data.params["optimizer.name"] == found.optimizer.name
@@ -252,7 +252,7 @@ def test_another_search(workspace):
     names = [dimension["name"] for dimension in record["dimensions"]]
     assert "label_smoothing" not in names
     assert len(names) == len(before["dimensions"]) - 1
-    assert "label_smoothing" not in workspace.json("models/tuned/hyperparameters.json")
+    assert "label_smoothing" not in workspace.json("models/tuned/hyperparameters.json")["training"]
     values = [trial["hyperparameters"] for trial in record["trials"]]
     assert values[0] != before["trials"][0]["hyperparameters"]
 

@@ -76,7 +76,7 @@ def search(params: Params, folder: Path) -> None:
         winner = next(row for row in record["trials"] if row["trial"] == record["winner"])
         section = with_values(tune.space, winner["hyperparameters"])
         record["taken_back"] = _taken_back(params, section, winner["epochs"], trials)
-        write_json(folder / "hyperparameters.json", section)
+        write_json(folder / "hyperparameters.json", {"training": section})
         write_json(folder / "search.json", record)
         run.set_metrics(
             {
