@@ -95,7 +95,7 @@ def require(name: str, alias: str) -> str:
     if version is None:
         found = [f"{m.name}@{a}" for m in client.search_registered_models() for a in m.aliases]
         raise UserError(
-            f"no model {name}@{alias} is registered; NAME@ALIAS can be: "
+            f"no model {name}@{alias} is registered; there are: "
             f"{', '.join(sorted(found)) or 'none; make one with `make run`'}"
         )
     return version.version

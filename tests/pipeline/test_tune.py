@@ -142,8 +142,15 @@ def test_the_record(searched):
     assert 0 < record["step_seconds"] < record["seconds"]
 
 
+def best_training(project):
+    """All that the search of a project has found."""
+    content = project.json("models/tuned/hyperparameters.json")
+    assert list(content) == ["training"]
+    return content["training"]
+
+
 def test_the_best_hyperparameters_are_a_training_and_nothing_else(searched):
-    found = searched.json("models/tuned/hyperparameters.json")["training"]
+    found = best_training(searched)
     assert "tuner" not in str(found)
     config = Training.model_validate(found)
     assert config.network.filters_1 == 8
@@ -156,7 +163,7 @@ def test_the_best_hyperparameters_are_a_training_and_nothing_else(searched):
 
 
 def test_the_training_has_what_was_found(searched):
-    found = Training.model_validate(searched.json("models/tuned/hyperparameters.json")["training"])
+    found = Training.model_validate(best_training(searched))
     run = searched.runs()[searched.json("models/tuned/result.json")["run_id"]]
     assert run.data.params["network.dropout"] == str(found.network.dropout)
     assert run.data.params["optimizer.name"] == found.optimizer.name
@@ -233,7 +240,7 @@ def test_a_value_of_ones_own_trains_again_without_a_search(workspace):
     assert stages_run(output) == ["train_variant@tuned"]
     (run,) = [run for name, run in workspace.runs().items() if name not in runs]
     assert run.data.params["network.dropout"] == "0.45"
-    found = Training.model_validate(workspace.json("models/tuned/hyperparameters.json")["training"])
+    found = Training.model_validate(best_training(workspace))
     assert found.network.dropout != 0.45
     assert run.data.params["network.dense_units"] == str(found.network.dense_units)
     assert run.data.params["optimizer.name"] == found.optimizer.name
@@ -252,7 +259,7 @@ def test_another_search(workspace):
     names = [dimension["name"] for dimension in record["dimensions"]]
     assert "label_smoothing" not in names
     assert len(names) == len(before["dimensions"]) - 1
-    assert "label_smoothing" not in workspace.json("models/tuned/hyperparameters.json")["training"]
+    assert "label_smoothing" not in best_training(workspace)
     values = [trial["hyperparameters"] for trial in record["trials"]]
     assert values[0] != before["trials"][0]["hyperparameters"]
 
@@ -332,8 +339,7 @@ def test_a_search_killed_in_a_trial_goes_on(searched, fresh):
     assert re.search(r"^resuming after epoch [12] of 3$", output, re.MULTILINE)
     assert re.findall(r"^trial (\d+) ", output, re.MULTILINE) == TRIALS[4:]
     assert decided(fresh) == decided(searched)
-    best = "models/tuned/hyperparameters.json"
-    assert fresh.json(best) == searched.json(best)
+    assert best_training(fresh) == best_training(searched)
     again, children, without = search_runs(fresh)
     assert again.info.run_id == parent.info.run_id
     assert known.items() <= {name: run.info.run_id for name, run in children.items()}.items()
@@ -379,8 +385,7 @@ def test_a_chief_and_two_workers_share_a_search(searched, fresh):
     values = {str(trial["hyperparameters"]) for trial in record["trials"]}
     assert values == {str(trial["hyperparameters"]) for trial in decided(searched)["trials"]}
     assert by_values(record) == by_values(decided(searched))
-    best = "models/tuned/hyperparameters.json"
-    assert fresh.json(best) == searched.json(best)
+    assert best_training(fresh) == best_training(searched)
     parent, children, without = search_runs(fresh)
     assert sorted(children) == TRIALS
     assert {run.info.status for run in (parent, *children.values(), *without)} == {"FINISHED"}
