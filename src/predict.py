@@ -19,7 +19,7 @@ from typing import Any
 
 from fifteen.config import load_params
 from fifteen.data.arrays import read_classes
-from fifteen.errors import UserError, run_stage
+from fifteen.errors import UserError, end_at_once, run_stage
 from fifteen.evaluation.calibration import with_temperature
 from fifteen.files import read_json
 from fifteen.prediction.answers import answers_text, ranked
@@ -170,8 +170,8 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
-def main() -> None:
-    """Answer for each picture on the command line."""
+def main() -> int:
+    """Answer for each picture on the command line, and give the status to end with."""
     arguments = parse()
     sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
     sys.stderr.reconfigure(errors="backslashreplace")
@@ -186,8 +186,8 @@ def main() -> None:
         print(json.dumps({"inputs": [picture.tolist() for _, picture in read]}))
     for name, what in problems:
         print(f"error: {name}: {what}", file=sys.stderr)
-    sys.exit(1 if problems else 0)
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(lambda: end_at_once(main()))

@@ -43,10 +43,9 @@ def ask(workspace, monkeypatch, capsys):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["src/predict.py", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            predict.main()
+        status = predict.main()
         printed = capsys.readouterr()
-        return ended.value.code, printed.out, printed.err
+        return status, printed.out, printed.err
 
     return run
 

@@ -1,8 +1,9 @@
+import gc
 import os
 import subprocess
 import sys
 
-from fifteen.quiet import without_greeting
+from fifteen.quiet import without_collections, without_greeting
 
 import pytest
 
@@ -30,3 +31,19 @@ def test_importing_tensorflow_is_silent():
         check=True,
     )
     assert done.stdout + done.stderr == ""
+
+
+def test_no_garbage_is_searched_for_inside_and_what_is_kept_is_not_searched_later():
+    before = gc.get_freeze_count()
+    with without_collections():
+        assert not gc.isenabled()
+        kept = [[] for _ in range(1000)]
+    assert gc.isenabled()
+    assert gc.get_freeze_count() >= before + len(kept)
+    gc.unfreeze()
+
+
+def test_after_an_error_garbage_is_searched_for_again():
+    with pytest.raises(ImportError), without_collections():
+        raise ImportError
+    assert gc.isenabled()

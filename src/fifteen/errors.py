@@ -50,9 +50,9 @@ def run_stage(stage: Callable[[], None]) -> None:
         )
         sys.exit(1)
     except KeyboardInterrupt:
-        _end_at_once(128 + signal.SIGINT)
+        end_at_once(128 + signal.SIGINT)
     except _Terminated:
-        _end_at_once(128 + signal.SIGTERM)
+        end_at_once(128 + signal.SIGTERM)
 
 
 def _means_full(error: OSError) -> bool:
@@ -60,11 +60,11 @@ def _means_full(error: OSError) -> bool:
     return error.errno in FULL or bool(re.fullmatch(r"\d+ requested and \d+ written", str(error)))
 
 
-def _end_at_once(status: int) -> NoReturn:
+def end_at_once(status: int) -> NoReturn:
     """End without the interpreter's own shutdown.
 
-    That would tear down TensorFlow while its threads still run the step that was interrupted, and
-    now and then crash.
+    That would tear down TensorFlow, which takes a second and, while its threads still run the step
+    that was interrupted, now and then crashes.
     """
     sys.stdout.flush()
     sys.stderr.flush()

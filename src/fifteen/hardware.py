@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from fifteen.quiet import without_greeting
+from fifteen.quiet import without_collections, without_greeting
 
-with without_greeting():
+with without_greeting(), without_collections():
     import keras
     import tensorflow as tf
 

@@ -3,6 +3,7 @@
 import os
 import platform
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,20 +18,23 @@ BEGIN, END = "<!-- faults: written by `make torture` -->\n", "<!-- end of faults
 class Faults:
     """Rows of the table; a test adds its own in its end, when all has turned out well."""
 
-    rows: list[tuple[str, str, int, str]] = field(default_factory=list)
+    times: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
     def record(self, fault: str, where: str, outcome: str, times: int = 1) -> None:
-        """Add what was done, where, how often, and what became of it."""
-        self.rows.append((fault, where, times, outcome))
+        """Add what was done, where, how often, and what became of it; equal ones are one row."""
+        self.times[fault, where, outcome] += times
 
     def table(self) -> str:
         """The rows as Markdown, with what a reader needs to judge them."""
         lines = ["| fault | where | times | outcome |", "| :-- | :-- | --: | :-- |"]
-        lines += [f"| {' | '.join(map(str, row))} |" for row in self.rows]
+        lines += [
+            f"| {fault} | {where} | {times} | {outcome} |"
+            for (fault, where, outcome), times in self.times.items()
+        ]
         machine = f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"
         lines += [
             "",
-            f"{sum(times for _, _, times, _ in self.rows)} faults with the seed {SEED} on "
+            f"{self.times.total()} faults with the seed {SEED} on "
             f"{date.today()}; {platform.system()} on {platform.machine()}, {machine}, "
             f"Python {platform.python_version()}.",
         ]
