@@ -42,6 +42,7 @@ MEASURED = [
     rung("wide", {2: 0.60}, modified=True),
     rung("no_flips", {1: 0.40, 2: 0.40}, part="leave_one_out"),
 ]
+ONE_SEED = [rung("start", {1: 0.40}), rung("flips", {1: 0.50})]
 # Squares around the means: 2·0.01² + 2·0.005² + 2·0.015², by three degrees of freedom.
 SPREAD_OF_GAINS = sqrt((2e-4 + 0.5e-4 + 4.5e-4) / 3)
 SPREAD = sqrt((0 + 2e-4 + 4.5e-4 + 0) / 4)
@@ -88,12 +89,18 @@ def test_standard_errors_are_from_the_spread_of_all_rungs(rows):
         assert rows[name].error == pytest.approx(SPREAD / sqrt(2))
 
 
-def test_one_seed_has_no_error(rows):
-    assert rows["wide"].error is None
-    assert rows["wide"].gain_error is None
-    assert rows["wide"].verdict == "unsure"
-    (alone,) = ladder_rows([rung("start", {1: 0.4})], "start", "small")
-    assert (alone.error, alone.gain, alone.gain_error) == (None, None, None)
+def test_the_error_of_one_seed_is_the_spread_itself(rows):
+    assert rows["wide"].error == pytest.approx(SPREAD)
+    assert rows["wide"].gain_error == pytest.approx(SPREAD_OF_GAINS)
+
+
+def test_where_no_rung_has_two_seeds_nothing_is_judged():
+    start, flips = ladder_rows(ONE_SEED, "start", "small")
+    assert (start.error, start.gain, start.gain_error) == (None, None, None)
+    assert flips.gain == pytest.approx(0.1)
+    assert (flips.error, flips.gain_error, flips.verdict) == (None, None, "unsure")
+    table = ladder_markdown([start, flips])
+    assert "+10.00 ± – | not judged | 50.00 ± – |" in table
 
 
 def test_verdicts(rows):
@@ -102,7 +109,7 @@ def test_verdicts(rows):
         "start": "unsure",
         "flips": "better",
         "smoothing": "unsure",  # 0.5 points, less than twice 1.08
-        "wide": "unsure",
+        "wide": "better",  # 7 points, more than twice 1.53
         "no_flips": "worse",
     }
 
@@ -142,7 +149,8 @@ def test_markdown():
         "| 1,000 | 102 | 1, 2 |",
         "| smoothing | in words: smoothing | +0.50 ± 1.08 | not distinguishable from noise "
         "| 51.50 ± 0.90 | 50.50 | 1,000 | 102 | 1, 2 |",
-        "| wide | in words: wide | +7.00 ± – | one seed | 60.00 ± – | 59.00 | 1,000 | 102 | 2 |",
+        "| wide | in words: wide | +7.00 ± 1.53 | better | 60.00 ± 1.27 | 59.00 "
+        "| 1,000 | 102 | 2 |",
     ]
     assert "### One thing of small left out or replaced" in lines
     assert any(
@@ -164,8 +172,8 @@ def test_sentences_name_what_is_real_and_what_is_noise():
     assert walk == [
         "From start to wide the validation accuracy goes from 40.00 to 60.00 %.",
         "The largest gain beyond noise: flips (in words: flips), +11.00 ± 1.08 pp.",
+        "Also better than the one before: wide (+7.00 ± 1.53).",
         "Not distinguishable from noise: smoothing.",
-        "Not judged, for want of two seeds in common with the one before: wide.",
     ]
     assert left_out == [
         "The largest loss beyond noise: no_flips (in words: no_flips), −11.50 ± 1.08 pp."
@@ -195,7 +203,10 @@ def test_sentences_rank_what_is_real_by_its_size():
 def test_where_nothing_is_compared_nothing_is_said_of_gains():
     assert sentences(MEASURED[:1]) == [[]]
     assert sentences(MEASURED[-1:]) == [
-        ["Not judged, for want of two seeds in common with the reference: no_flips."]
+        [
+            "Not judged, for want of a seed in common with the reference, or of a second one:"
+            " no_flips."
+        ]
     ]
 
 
@@ -217,9 +228,9 @@ def test_figure(tmp_path):
     assert bars[1] == pytest.approx((51, 0.5))
     assert [bar.get_width() for bar in left_out.patches] == pytest.approx([-11.5])
     texts = [text.get_text() for text in walk.texts]
-    assert {"+11.00 ± 1.08", "(+0.50 ± 1.08)", "+7.00 ± –", "102 s", "51.00"} <= set(texts)
+    assert {"+11.00 ± 1.08", "(+0.50 ± 1.08)", "+7.00 ± 1.53", "102 s", "51.00"} <= set(texts)
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend == ["better", "worse", "not told from noise, or one seed", "two standard errors"]
+    assert legend == ["better", "worse", "not told from noise", "two standard errors"]
     save_png(figure, tmp_path / "ladder.png")
     again = ladder_figure(ladder_rows(MEASURED, "smoothing", "small"))
     save_png(again, tmp_path / "again.png")

@@ -2,8 +2,8 @@
 
 The spread between seeds is estimated from all rungs together. Two or three seeds say next to
 nothing on the spread of one rung (with two, a gain of nothing is larger than twice a standard
-error of its own in 3 of 10 cases), while the rungs together have some twenty degrees of freedom.
-This takes the spread to be about the same on every rung.
+error of its own in 3 of 10 cases), while the rungs together have many degrees of freedom. This
+takes the spread to be about the same on every rung, one with a single seed included.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ _OPPOSITE = {"better": "worse", "worse": "better"}
 _WORDS = {
     "better": "better",
     "worse": "worse",
-    "unsure": "not told from noise, or one seed",
+    "unsure": "not told from noise",
 }
 
 
@@ -67,7 +67,7 @@ class Row:
         epochs: those a training may take.
         against: what it is compared with, or None.
         gain: mean difference from that rung over the seeds that both have, or None.
-        gain_error: the standard error of that; None for a single seed.
+        gain_error: the standard error of that; None where the spread is unknown.
         verdict: `unsure` unless the gain is larger than twice its standard error.
         accuracy: mean validation accuracy of the best epochs.
         error: the standard error of that; None where the spread is unknown.
@@ -198,7 +198,7 @@ def ladder_note(rows: Sequence[Row]) -> str:
     return (
         "Means over seeds of the best epoch's validation accuracy; gains are paired over the seeds "
         "that both rungs have. ± is one standard error, from the spread between seeds of all rungs "
-        f"together; {NONE}: one seed alone. Better and worse mean by more than twice that error; "
+        f"together; {NONE}: no rung has two. Better and worse mean by more than twice that error; "
         "of twenty changes that do nothing, about one would pass by luck. All rungs are judged by "
         "the same validation images, and the errors do not say how others would judge. "
         f"Commits: {', '.join(commits)}{changed}."
@@ -308,8 +308,7 @@ def _accuracies(rung: Measured) -> list[float]:
 
 
 def _standard_error(spread: float | None, count: int) -> float | None:
-    """Of a mean of `count` values; unknown for a single one, whose own spread nothing shows."""
-    return None if spread is None or count < 2 else spread / sqrt(count)
+    return None if spread is None or count == 0 else spread / sqrt(count)
 
 
 def _commit(result: Mapping[str, Any]) -> str:
@@ -363,7 +362,9 @@ def _verdicts(rows: Sequence[Row], than: str, sought: Verdict, noun: str) -> lis
         sentences.append(f"{UNPROVEN.capitalize()}: {', '.join(row.rung for row in unproven)}.")
     if unjudged:
         names = ", ".join(row.rung for row in unjudged)
-        sentences.append(f"Not judged, for want of two seeds in common with {than}: {names}.")
+        sentences.append(
+            f"Not judged, for want of a seed in common with {than}, or of a second one: {names}."
+        )
     return sentences
 
 
@@ -406,7 +407,7 @@ def _verdict_cell(row: Row) -> str:
     if row.gain is None:
         return NONE
     if row.gain_error is None:
-        return "one seed"
+        return "not judged"
     return UNPROVEN if row.verdict == "unsure" else row.verdict
 
 
