@@ -1,8 +1,8 @@
 import json
 import re
 import shutil
-import signal
 from pathlib import Path
+from unittest.mock import Mock
 
 from fifteen.training import work
 from fifteen.training.work import CODE, at_work, resume_key, work_folder
@@ -189,7 +189,7 @@ def test_what_a_kill_leaves_of_a_removal_is_removed_next(workspace, monkeypatch)
     folder = do("x")
     (workspace / "dvc.lock").write_text("prepare, train")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(shutil, "rmtree", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+        patch.setattr(shutil, "rmtree", Mock(side_effect=KeyboardInterrupt))
         begin(folder)
     assert not folder.exists()
     assert list(folder.parent.glob("*.gone"))
