@@ -244,6 +244,12 @@ def test_whiskers_are_two_standard_errors_to_either_side():
     assert any(span == pytest.approx([51 - half, 51 + half]) for span in spans)
 
 
+def test_every_dot_of_the_walk_is_whole():
+    walk = ladder_figure(ladder_rows(ONE_SEED, "start", "small")).axes[0]
+    left, right = walk.get_xlim()
+    assert left < 40 < 50 < right
+
+
 def test_figure_of_one_part_alone():
     assert len(ladder_figure(ladder_rows(MEASURED[:2], "smoothing", "small")).axes) == 1
     assert len(ladder_figure(ladder_rows(MEASURED[-1:], "smoothing", "small")).axes) == 1

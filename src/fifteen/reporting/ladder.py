@@ -234,6 +234,7 @@ def ladder_figure(rows: Sequence[Row]) -> Figure:
 
 
 def _draw_walk(axes: Axes, rows: Sequence[Row]) -> None:
+    axes.use_sticky_edges = False  # or the first and the last dot would be cut
     for y, row in enumerate(rows):
         accuracy = 100 * row.accuracy
         if row.gain is not None:
