@@ -185,7 +185,7 @@ def report_rows(project: Clone) -> Iterator[Row]:
 
 def add_copies(project: Clone, count: int) -> int:
     """Bring the models of a report to `count` by copies of its variants; how many there are now."""
-    reports, predictions = project.root / "reports" / "models", project.root / "predictions"
+    reports = project.root / "reports" / "models"
     variants = load_params(ROOT / "params.yaml").variants
     # One search is enough, as there is one section for it.
     originals = [name for name in variants if not (reports / name / "search.json").exists()]
@@ -198,7 +198,6 @@ def add_copies(project: Clone, count: int) -> int:
         shutil.copytree(reports / original, reports / copy)
         metrics = reports / copy / "metrics.json"
         write_json(metrics, read_json(metrics) | {"name": copy})
-        (predictions / f"{copy}.npz").symlink_to(f"{original}.npz")
 
     def edit(content: dict[str, Any]) -> None:
         for copy, original in copies.items():

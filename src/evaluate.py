@@ -1,11 +1,14 @@
 """Stage `evaluate`: one model's predictions of the test images, and what they say of it.
 
+All that `report` needs of a model is in its folder of reports/models/, small enough for git: a
+report can be made anew wherever that is checked out, without models or predictions.
+
 Usage: python src/evaluate.py NAME
 """
 
 import csv
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,9 @@ from fifteen.data.arrays import IMAGE_SHAPE, Classes, Part, read_classes, read_p
 from fifteen.ensembles.model import predictor
 from fifteen.ensembles.rules import tie_rate
 from fifteen.errors import run_stage
+from fifteen.evaluation.calibration import reliability, with_temperature
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix, group_confusion
+from fifteen.evaluation.diversity import diversity
 from fifteen.evaluation.metrics import calibrated_scores, per_class_accuracy, summarize
 from fifteen.evaluation.test_time_augmentation import predict_views
 from fifteen.files import new_file, new_folder, read_json, write_json
@@ -51,6 +56,33 @@ def write_per_class(
         writer = csv.writer(file)
         writer.writerow(["class", "name", "images", "accuracy"])
         writer.writerows(zip(range(len(names)), names, counts, shares, strict=True))
+
+
+def write_answers(path: Path, labels: np.ndarray, outputs: Mapping[str, np.ndarray]) -> None:
+    """Write one CSV row per test image: its class, and the model's and each member's answer."""
+    columns = {"label": labels, "answer": outputs["probabilities"].argmax(-1)}
+    if "member_probabilities" in outputs:
+        members = outputs["member_probabilities"].argmax(-1).T
+        columns |= {f"member_{number}": answers for number, answers in enumerate(members, start=1)}
+    rows = np.stack(list(columns.values()), axis=1)
+    np.savetxt(path, rows, "%d", delimiter=",", header=",".join(columns), comments="")
+
+
+def reliability_diagrams(
+    probabilities: np.ndarray, labels: np.ndarray, temperature: float
+) -> dict[str, dict[str, list[float]]]:
+    """The bins that are not empty, of the probabilities as they come and of the calibrated ones."""
+    by_kind = {
+        "as they come": probabilities,
+        "calibrated": with_temperature(probabilities, temperature),
+    }
+    diagrams = {}
+    for kind, given in by_kind.items():
+        bins = reliability(given, labels)
+        diagrams[kind] = {
+            key: values[bins.count > 0].tolist() for key, values in bins._asdict().items()
+        }
+    return diagrams
 
 
 def write_report(
@@ -116,9 +148,20 @@ def main() -> None:
             for curve in ("history.csv", "learning_rate.csv"):
                 shutil.copy(MODELS / name / curve, folder)
             copy_search(MODELS / name / "search.json", folder)
-        write_json(folder / "metrics.json", result | by_views)
+        write_answers(folder / "answers.csv", test.labels, outputs)
+        diagrams = reliability_diagrams(
+            outputs["probabilities"], test.labels, result["temperature"]
+        )
+        write_json(folder / "calibration.json", diagrams)
+        if "member_probabilities" in outputs:  # averaged weights leave no members
+            found = diversity(
+                outputs["member_probabilities"], outputs["probabilities"], test.labels
+            )
+            as_lists = {key: np.asarray(value).tolist() for key, value in found._asdict().items()}
+            write_json(folder / "diversity.json", as_lists)
+        write_json(folder / "metrics.json", result | {"run_id": run.id} | by_views)
         with predictions.open("wb") as file:
-            np.savez(file, **outputs, labels=test.labels, run_id=np.array(run.id))
+            np.savez(file, **outputs, labels=test.labels)
 
         run.set_metrics(
             {

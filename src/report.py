@@ -13,8 +13,6 @@ from typing import Any
 from fifteen import registry
 from fifteen.config import load_params
 from fifteen.errors import run_stage
-from fifteen.evaluation.calibration import reliability, with_temperature
-from fifteen.evaluation.diversity import diversity
 from fifteen.evaluation.importance import importances
 from fifteen.evaluation.significance import compare
 from fifteen.files import new_file, new_folder, read_json, write_json
@@ -36,41 +34,23 @@ REPORTS = Path("reports")
 MODELS = REPORTS / "models"
 
 
-def load_predictions(name: str, temperature: float) -> dict[str, Any]:
-    """What `evaluate` found: which test images a model, and each of its members, gets right.
-
-    And how sure it is of them, as its probabilities come and `calibrated` with the temperature.
-    """
-    with np.load(Path("predictions") / f"{name}.npz") as saved:
-        labels, given = saved["labels"], saved["probabilities"]
-        found = {"model": given.argmax(-1) == labels, "run_id": str(saved["run_id"])}
-        found["calibration"] = {
-            kind: reliability(probabilities, labels)._asdict()
-            for kind, probabilities in (
-                ("as they come", given),
-                ("calibrated", with_temperature(given, temperature)),
-            )
-        }
-        if "member_probabilities" in saved:
-            found["members"] = saved["member_probabilities"].argmax(-1) == labels[:, None]
-    return found
+def right_answers(name: str) -> np.ndarray:
+    """(1 + M, N), bool: which test images a model gets right, then those of each of M members."""
+    path = MODELS / name / "answers.csv"
+    labels, *answers = np.loadtxt(path, int, delimiter=",", skiprows=1, unpack=True)
+    return np.array(answers) == labels
 
 
-def compare_all(
-    models: dict[str, dict[str, Any]], predictions: dict[str, dict[str, Any]]
-) -> list[dict[str, Any]]:
+def compare_all(models: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """Every model against every earlier one, and each ensemble against two of its members."""
-    pairs = [
-        (a, b, predictions[a]["model"], predictions[b]["model"]) for b, a in combinations(models, 2)
-    ]
-    for name, model in models.items():
-        if "members" in predictions[name]:  # averaged weights leave none
-            best = int(np.argmax(model["member_validation_accuracy"]))
+    right = {name: right_answers(name) for name in models}
+    pairs = [(a, b, right[a][0], right[b][0]) for b, a in combinations(models, 2)]
+    for name, (of_model, *of_members) in right.items():
+        if of_members:  # averaged weights leave none
+            best = int(np.argmax(models[name]["member_validation_accuracy"]))
             for which, index in {"last_snapshot": -1, "best_snapshot": best}.items():
-                member = predictions[name]["members"][:, index]
-                pairs.append(
-                    (name, f"{model['variant']}:{which}", predictions[name]["model"], member)
-                )
+                member = f"{models[name]['variant']}:{which}"
+                pairs.append((name, member, of_model, of_members[index]))
     return [{"a": a, "b": b, **compare(right_a, right_b)} for a, b, right_a, right_b in pairs]
 
 
@@ -149,7 +129,6 @@ def write_figures(
 
 def draw_charts(
     models: dict[str, dict[str, Any]],
-    predictions: dict[str, dict[str, Any]],
     data: dict[str, Any],
     first: str,
     histories: dict[str, dict[str, np.ndarray]],
@@ -176,7 +155,7 @@ def draw_charts(
             matrices, superclasses or [entry["class"] for entry in classes]
         ),
         "calibration": charts.calibration_chart(
-            {name: predictions[name]["calibration"] for name in names}
+            {name: read_json(MODELS / name / "calibration.json") for name in names}
         ),
     }
 
@@ -198,11 +177,11 @@ def member_diversities(models: dict[str, dict[str, Any]]) -> dict[str, dict[str,
     """
     found = {}
     for name in sorted(models, key=lambda name: models[name]["validation"]["accuracy"]):
-        with np.load(Path("predictions") / f"{name}.npz") as saved:
-            if "member_probabilities" in saved:
-                found[models[name]["variant"]] = diversity(
-                    saved["member_probabilities"], saved["probabilities"], saved["labels"]
-                )._asdict()
+        path = MODELS / name / "diversity.json"
+        if path.exists():
+            found[models[name]["variant"]] = {
+                key: np.array(value) for key, value in read_json(path).items()
+            }
     return found
 
 
@@ -253,9 +232,6 @@ def main() -> None:
     force = parser.parse_args().force
     params = load_params()
     models = {name: read_json(MODELS / name / "metrics.json") for name in params.model_names()}
-    predictions = {
-        name: load_predictions(name, model["temperature"]) for name, model in models.items()
-    }
     data = read_json(REPORTS / "data" / "summary.json")
     metrics = {
         "source": data["source"],
@@ -263,7 +239,7 @@ def main() -> None:
         **{f"{part}_images": count for part, count in data["images"].items()},
         "hardware": models["baseline"]["hardware"],
         "models": models,
-        "comparisons": compare_all(models, predictions),
+        "comparisons": compare_all(models),
     }
     searches, diversities = read_searches(models), member_diversities(models)
     changes, designs = (
@@ -303,7 +279,7 @@ def main() -> None:
         "report.html": render_page(
             metrics,
             searches,
-            draw_charts(models, predictions, data, deserved["champion"], histories, per_class),
+            draw_charts(models, data, deserved["champion"], histories, per_class),
             diversities,
             changes,
             designs,
@@ -317,7 +293,7 @@ def main() -> None:
             partial.write_text(text, encoding="utf-8")
 
     for alias, name in deserved.items():
-        run_id = predictions[name]["run_id"]
+        run_id = models[name]["run_id"]
         registry.register(data["source"], alias, run_id, "val/best_accuracy", force)
     print(headline(metrics))
 

@@ -182,13 +182,13 @@ def confusion_chart(matrices: Mapping[str, np.ndarray], names: Sequence[str]) ->
 
 
 def calibration_chart(
-    diagrams: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]],
+    diagrams: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]],
 ) -> Spec:
     """How often a model is right that is so sure; the reader chooses the model.
 
     Args:
         diagrams: per model and kind of probabilities (as they come, calibrated), the `count`,
-            `confidence` and `accuracy` of each bin, NaN where it is empty.
+            `confidence` and `accuracy` of each bin that is not empty.
     """
     rows = [
         {
@@ -200,7 +200,7 @@ def calibration_chart(
         }
         for model, kinds in diagrams.items()
         for kind, diagram in kinds.items()
-        for i in np.flatnonzero(diagram["count"])
+        for i in range(len(diagram["count"]))
     ]
     share = {"type": "quantitative", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
     perfect = {
