@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -48,6 +49,7 @@ class Ablations(Strict):
     reference: Name
     seeds: AllSeeds
     ladder: Annotated[dict[Name, Step], Field(min_length=1)]
+    variants: dict[Name, Annotated[str, Field(min_length=1)]]
     leave_one_out: dict[Name, Step]
 
 
@@ -61,7 +63,7 @@ class Rung:
         what: its change in words.
         training: all of it, its number of epochs filled in.
         section: the same as said: without the keys that have their defaults.
-        seeds: those it is trained with.
+        seeds: those it is trained with; none for a variant of ../params.yaml at the walk's end.
     """
 
     name: str
@@ -87,9 +89,9 @@ def read_ablations(path: Path = FILE) -> Ablations:
         UserError: it is missing, is not YAML, or something in it is impossible.
     """
     found = read_plan(path, Ablations)
-    twice = set(found.ladder) & set(found.leave_one_out)
-    if twice:
-        raise UserError(f"{path}: {sorted(twice)} are in `ladder` and in `leave_one_out`")
+    for one, other in combinations(("ladder", "variants", "leave_one_out"), 2):
+        if twice := set(getattr(found, one)) & set(getattr(found, other)):
+            raise UserError(f"{path}: {sorted(twice)} are in `{one}` and in `{other}`")
     unknown = set(found.seeds.more.rungs) - set(found.ladder) - set(found.leave_one_out)
     if unknown:
         raise UserError(f"{path}: seeds.more.rungs names {sorted(unknown)}, which are no rungs")
@@ -100,15 +102,21 @@ def all_rungs(ablations: Ablations, params: Params) -> list[Rung]:
     """The rungs of the walk in its order, then those that leave something out.
 
     Raises:
-        UserError: one is no possible training, is over the budget, or changes nothing.
+        UserError: one is no possible training, is over the budget, or changes nothing; or one of
+            `variants` is none.
     """
     reference = params.training(ablations.reference)
     trainings = {"baseline": params.baseline, **params.variants}
     base = trainings[ablations.reference].model_dump(exclude_unset=True)
     start = params.baseline.model_dump(exclude_unset=True)
-    steps = {"ladder": ablations.ladder, "leave_one_out": ablations.leave_one_out}
+    steps = ablations.ladder | ablations.leave_one_out
+    what = {name: step.what for name, step in steps.items()} | ablations.variants
     sections = {
-        "ladder": walk(start, {name: step.change for name, step in ablations.ladder.items()}),
+        "ladder": walk(start, {name: step.change for name, step in ablations.ladder.items()})
+        | {
+            name: params.training(name).model_dump(exclude_unset=True)
+            for name in ablations.variants
+        },
         "leave_one_out": {
             name: changed(base, step.change) for name, step in ablations.leave_one_out.items()
         },
@@ -125,8 +133,9 @@ def all_rungs(ablations: Ablations, params: Params) -> list[Rung]:
                 raise UserError(f"{FILE}: {part}.{name} changes nothing")
             before = training if part == "ladder" else reference
             own = dict.fromkeys([*seeds[part], *(more.seeds if name in more.rungs else ())])
-            what, section = steps[part][name].what, said.model_dump(exclude_unset=True)
-            rungs.append(Rung(name, part, what, training, section, tuple(own)))
+            own = () if name in ablations.variants else tuple(own)
+            section = said.model_dump(exclude_unset=True)
+            rungs.append(Rung(name, part, what[name], training, section, own))
     return rungs
 
 

@@ -6,15 +6,38 @@ Usage: python ablations/summarize.py
 """
 
 from pathlib import Path
+from typing import Any
 
-from rungs import all_rungs, read_ablations, reference_rung, result_file  # isort: skip
+from rungs import Rung, all_rungs, read_ablations, reference_rung, result_file  # isort: skip
 
-from fifteen.config import load_params
+from fifteen.config import Training, load_params
 from fifteen.errors import run_stage
+from fifteen.files import read_json
 from fifteen.reporting.ladder import Measured, Row, ladder_figure, ladder_markdown, ladder_rows
 from fifteen.reporting.measurements import read_results, write_summary
+from fifteen.sections import differences
 
-REPORTS = Path("reports/ablations")
+REPORTS, SEEDS = Path("reports/ablations"), Path("reports/seeds.json")
+
+
+def of_make_seeds(rung: Rung, source: str) -> dict[int, dict[str, Any]]:
+    """What `make seeds` found of a rung that is a variant of params.yaml, by seed.
+
+    The workspace's own model is left out: of which commit it is, nobody has written down.
+    """
+    known = read_json(SEEDS).get(rung.name, []) if SEEDS.exists() else []
+    return {
+        one["seed"]: {
+            "source": source,
+            "val_accuracy": one["validation_accuracy"],
+            "last_val_accuracy": one["last_validation_accuracy"],
+            "seconds": one["train_seconds"],
+            **{key: one[key] for key in ("training", "parameters", "commit", "modified")},
+        }
+        for one in known
+        if "commit" in one
+        and not differences(Training.model_validate(one["training"]), rung.training)
+    }
 
 
 def main() -> None:
@@ -22,18 +45,25 @@ def main() -> None:
     params, ablations = load_params(), read_ablations()
     rungs = all_rungs(ablations, params)
     reference = reference_rung(rungs, params.training(ablations.reference), ablations.reference)
-    measured, missing = [], []
+    measured, missing = [], {"dvc repro ablations/dvc.yaml": [], "make seeds": []}
     for rung in rungs:
-        paths = {seed: result_file(rung.name, seed) for seed in rung.seeds}
-        results = read_results(paths, rung.training, source=params.data.source)
+        if rung.name in ablations.variants:
+            results = of_make_seeds(rung, params.data.source)
+            missing["make seeds"] += [] if results else [rung.name]
+        else:
+            paths = {seed: result_file(rung.name, seed) for seed in rung.seeds}
+            results = read_results(paths, rung.training, source=params.data.source)
+            missing["dvc repro ablations/dvc.yaml"] += [
+                path.stem for seed, path in paths.items() if seed not in results
+            ]
         measured.append(Measured(rung.name, rung.part, rung.what, results))
-        missing += [path.stem for seed, path in paths.items() if seed not in results]
     rows = ladder_rows(measured, reference.name, ablations.reference)
     write_summary(REPORTS, "ladder", Row, rows, ladder_markdown, ladder_figure)
     if rows:
         print(ladder_markdown(rows))
-    if missing:
-        print(f"not measured yet: {', '.join(missing)}; `dvc repro ablations/dvc.yaml` does it")
+    for command, names in missing.items():
+        if names:
+            print(f"not measured yet: {', '.join(names)}; `{command}` does it")
 
 
 if __name__ == "__main__":

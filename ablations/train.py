@@ -12,7 +12,8 @@ from fifteen.command import name_and_seed
 from fifteen.config import Training
 from fifteen.errors import UserError, run_stage
 from fifteen.files import read_json, write_json
-from fifteen.measuring import commit, trained_beside
+from fifteen.git import commit
+from fifteen.measuring import trained_beside
 from fifteen.training.history import History, best_epoch
 
 

@@ -15,6 +15,7 @@ def main() -> None:
     params, ablations = load_params(), read_ablations()
     rungs = all_rungs(ablations, params)
     reference_rung(rungs, params.training(ablations.reference), ablations.reference)
+    rungs = [rung for rung in rungs if rung.seeds]
     with new_folder(FOLDER / "trainings") as folder:
         for rung in rungs:
             write_json(folder / f"{rung.name}.json", rung.section)

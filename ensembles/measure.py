@@ -21,7 +21,8 @@ from fifteen.evaluation.diversity import diversity
 from fifteen.evaluation.metrics import negative_log_likelihood
 from fifteen.evaluation.test_time_augmentation import predict_views
 from fifteen.files import read_json, write_json
-from fifteen.measuring import commit, trained_beside
+from fifteen.git import commit
+from fifteen.measuring import trained_beside
 from fifteen.reporting.ensembles import packed
 from fifteen.training.checkpoint import load_variables
 from fifteen.training.fit import best_file, snapshot_file

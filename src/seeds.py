@@ -1,62 +1,94 @@
-"""Collect what models came to that `make seeds` trained with several seeds.
+"""Train models with other seeds too, beside the workspace, and collect what they came to.
 
-Each seed N is a DVC experiment `seed-N`; the workspace's own seed counts too. The result goes to
-reports/seeds.json.
+Each is a DVC experiment, MODEL-seed-N. As soon as it has ended it is in reports/seeds.json, with
+the workspace's own seed, so that an interrupted call goes on where it stopped.
 
 Usage: python src/seeds.py --seeds 1 2 --models swift swift_small
 """
 
 import argparse
+import csv
 import json
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fifteen.config import load_params
 from fifteen.errors import UserError, run_stage
 from fifteen.experiments import read_from_experiment
 from fifteen.files import read_json, write_json
+from fifteen.git import commit
 from fifteen.reporting.seeds import seeds_markdown, trained
 
 RESULT = Path("reports/seeds.json")
 
 
-def collected(model: str, seeds: list[int]) -> list[dict[str, Any]]:
-    """A model in the workspace, and with each of the other `seeds`.
+def evaluated(model: str, read: Callable[[Path], str]) -> dict[str, Any]:
+    """What a model came to, of files that `read` gives the text of."""
+    folder = Path("reports/models")
+    metrics = json.loads(read(folder / model / "metrics.json"))
+    if metrics["kind"] == "ensemble":
+        variant = json.loads(read(folder / metrics["variant"] / "metrics.json"))
+        return trained(metrics, variant)
+    *_, last = csv.DictReader(read(folder / model / "history.csv").splitlines())
+    return trained(metrics, metrics) | {"last_validation_accuracy": float(last["val_accuracy"])}
+
+
+def of_workspace(model: str) -> dict[str, Any]:
+    """What a model in the workspace came to.
 
     Raises:
-        UserError: one is missing, or was trained in another way than the workspace's.
+        UserError: it is not there.
     """
-    path = Path("reports/models") / model / "metrics.json"
-    if not path.exists():
-        raise UserError(f"{path} is missing; `dvc repro` first")
-    here = read_json(path)
-    found = [here]
-    for seed in sorted({*seeds} - {here["seed"]}):
-        experiment = f"seed-{seed}"
-        metrics = json.loads(read_from_experiment(experiment, path))
-        if metrics["seed"] != seed:
-            raise UserError(
-                f"experiment {experiment!r} was made for other models: {path} there is of seed "
-                f"{metrics['seed']}; `dvc exp remove {experiment}` and call `make seeds` again"
-            )
-        if metrics["hyperparameters"] != here["hyperparameters"]:
-            raise UserError(
-                f"{path} of experiment {experiment!r} has other hyperparameters than that of the "
-                f"workspace; `dvc exp remove {experiment}` and call `make seeds` again"
-            )
-        found.append(metrics)
-    return [trained(metrics) for metrics in found]
+    try:
+        return evaluated(model, lambda path: path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename} is missing; `dvc repro` first") from None
+
+
+def of_experiment(model: str, seed: int) -> dict[str, Any]:
+    """Train and evaluate a model with another seed, and say what it came to.
+
+    Raises:
+        UserError: the experiment failed.
+    """
+    name, ensemble = f"{model}-seed-{seed}", load_params().ensembles.get(model)
+    variant = ensemble.variant if ensemble else model
+    stages = [f"evaluate_{'baseline' if variant == 'baseline' else 'variant'}@{variant}"]
+    stages += [f"evaluate_ensemble@{model}"] if ensemble else []
+    command = ("dvc", "exp", "run", "--temp", "--name", name)
+    # One of that name was killed before it was collected, or is of before a change.
+    subprocess.run(("dvc", "exp", "remove", "--quiet", name), stderr=subprocess.DEVNULL)
+    code = commit()
+    if subprocess.run([*command, "--set-param", f"seed={seed}", *stages]).returncode:
+        raise UserError(f"experiment {name!r} failed; what is above says why")
+    return code | evaluated(model, lambda path: read_from_experiment(name, path))
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two models differ in their seeds alone."""
+    return all(one[key] == other[key] for key in ("training", "method"))
 
 
 def main() -> None:
-    """Write reports/seeds.json and print it as a table."""
+    """Bring reports/seeds.json up to date and print it as a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", required=True)
     parser.add_argument("--models", nargs="+", required=True)
     arguments = parser.parse_args()
-    models = {model: collected(model, arguments.seeds) for model in arguments.models}
+    here = {model: of_workspace(model) for model in arguments.models}
     known = read_json(RESULT) if RESULT.exists() else {}
-    write_json(RESULT, known | models)
-    print(seeds_markdown(models))
+    for model, own in here.items():
+        others = (one for one in known.get(model, []) if one["seed"] != own["seed"])
+        known[model] = [own, *(one for one in others if same(one, own))]
+    for seed in arguments.seeds:
+        for model in here:
+            if seed not in (one["seed"] for one in known[model]):
+                known[model].append(of_experiment(model, seed))
+                write_json(RESULT, known)
+    write_json(RESULT, known)
+    print(seeds_markdown({model: known[model] for model in here}))
 
 
 if __name__ == "__main__":

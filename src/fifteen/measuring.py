@@ -1,12 +1,12 @@
 """Trainings beside the pipeline: what ablations/ and ensembles/ measure."""
 
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from fifteen.config import Training, load_params
+from fifteen.git import commit
 from fifteen.sections import with_epochs
 from fifteen.tracked_training import Trained, trained
 
@@ -30,15 +30,3 @@ def trained_beside(
     with trained(f"{name} seed {seed}", config, seed, use, script, stage, pipeline) as found:
         found.run.set_tags({"measured": name} | commit())
         yield found
-
-
-def commit() -> dict[str, Any]:
-    """The commit whose code is at work, and whether that code has been changed since."""
-
-    def git(*command: str) -> str | None:
-        done = subprocess.run(("git", *command), capture_output=True, text=True)
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    code = ("src", "ablations/*.py", "ensembles/*.py", "requirements.txt")
-    changes = git("status", "--porcelain", "--", *code)
-    return {"commit": git("rev-parse", "HEAD"), "modified": bool(changes)}

@@ -61,7 +61,11 @@ def test_every_rung_fits_the_budget(found, params):
     for rung in found.values():
         assert isinstance(rung.training, Training)
         assert rung.training.epochs == params.budget.epochs
-        assert rung.seeds
+
+
+def test_only_the_variants_are_trained_elsewhere(found, ablations):
+    elsewhere = [rung.name for rung in found.values() if not rung.seeds]
+    assert elsewhere == list(ablations.variants) == ["swift_small", "swift"]
 
 
 def test_the_walk_begins_at_the_baseline_and_ends_at_swift(found, params):
@@ -88,6 +92,11 @@ def changes_only(before, after, change):
 def test_consecutive_rungs_differ_in_their_change_alone(found, ablations):
     ladder = [rung for rung in found.values() if rung.part == "ladder"]
     for before, rung in pairwise(ladder):
+        if rung.name in ablations.variants:
+            # What is kept on the way does not change where it leads.
+            apart = set(differences(before.training, rung.training)) - {"snapshots"}
+            assert apart == {"network.width"}
+            continue
         change = ablations.ladder[rung.name].change
         assert changes_only(before.training, rung.training, change), rung.name
         given = flat(rung.section)
@@ -120,7 +129,7 @@ def plan(ladder, leave_one_out=None, reference="swift_small", more=None):
         "leave_one_out": [1],
         "more": more or {"rungs": [], "seeds": []},
     }
-    return {"reference": reference, "seeds": seeds, **steps}
+    return {"reference": reference, "seeds": seeds, "variants": {}, **steps}
 
 
 def test_more_seeds(params):
@@ -131,6 +140,23 @@ def test_more_seeds(params):
     )
     made = all_rungs(Ablations.model_validate(made), params)
     assert {rung.name: rung.seeds for rung in made} == {"a": (1, 2), "b": (1, 2, 3), "c": (1, 2, 3)}
+
+
+def test_the_walk_goes_on_through_variants(params):
+    content = plan({"a": {}}) | {"variants": {"cyclic": "another schedule"}}
+    made = all_rungs(Ablations.model_validate(content), params)
+    assert [(rung.name, rung.part, rung.what, rung.seeds) for rung in made] == [
+        ("a", "ladder", "a", (1, 2)),
+        ("cyclic", "ladder", "another schedule", ()),
+    ]
+    assert made[1].training == params.training("cyclic")
+
+    content["variants"] = {"baseline": "nothing"}
+    with pytest.raises(UserError, match=r"ladder\.baseline changes nothing"):
+        all_rungs(Ablations.model_validate(content), params)
+    content["variants"] = {"cyclc": "a slip"}
+    with pytest.raises(UserError, match="cyclc"):
+        all_rungs(Ablations.model_validate(content), params)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +190,7 @@ def test_a_walk_that_misses_the_reference(params):
         (lambda p: p["ladder"].update(b={"change": {}}), r"ladder\.b\.what = .*: Field required"),
         (lambda p: p["seeds"].update(ladder=[-1]), r"seeds\.ladder\.0 = -1"),
         (lambda p: p["leave_one_out"].update(a=p["ladder"]["a"]), r"\['a'\] are in `ladder` and"),
+        (lambda p: p["variants"].update(a="x"), r"\['a'\] are in `ladder` and in `variants`"),
         (lambda p: p["seeds"]["more"].update(rungs=["z"]), r"names \['z'\], which are no rungs"),
     ],
 )

@@ -1,7 +1,9 @@
 """The ladder of changes, measured by real `dvc` on the digits."""
 
+import json
 import re
 
+from fifteen.config import Training
 from fifteen.reporting.csv_rows import read_rows
 from fifteen.reporting.ladder import Row
 
@@ -21,7 +23,7 @@ def step(**change):
 
 
 def plan(batch_size):
-    """A walk of two rungs, the second of which is the variant `small`."""
+    """A walk of two rungs, the second of which is the variant `small`, and on to `slow`."""
     return {
         "reference": "small",
         "seeds": {
@@ -33,6 +35,7 @@ def plan(batch_size):
             "larger_batches": step(batch_size=batch_size),
             "smoothing": step(label_smoothing=0.1),
         },
+        "variants": {"slow": "a lower rate"},
         "leave_one_out": {"small_batches": step(batch_size=64)},
     }
 
@@ -41,13 +44,31 @@ def small(batch_size):
     return {"network": "baseline", "batch_size": batch_size, "label_smoothing": 0.1}
 
 
+SLOW = small(256) | {"schedule": {"name": "constant", "rate": 0.0001}}
+
+
+def measured_by_make_seeds():
+    """An entry of reports/seeds.json; what it says is made up."""
+    training = Training.model_validate(SLOW).model_copy(update={"epochs": EPOCHS})
+    return {
+        "seed": 1,
+        "training": training.model_dump(mode="json"),
+        "parameters": 7,
+        "validation_accuracy": 0.25,
+        "last_validation_accuracy": 0.125,
+        "train_seconds": 3.0,
+        "commit": "0" * 40,
+        "modified": False,
+    }
+
+
 def edit(params):
     """Digits, and the one variant that the walk reaches."""
     params["data"]["source"] = "digits"
     params["budget"]["epochs"] = EPOCHS
     for name in set(params["variants"]) - {"tuned"}:
         del params["variants"][name]
-    params["variants"]["small"] = small(256)
+    params["variants"] |= {"small": small(256), "slow": SLOW}
     params["ensembles"].clear()
 
 
@@ -65,7 +86,14 @@ def project(clone):
     write_plan(project, 256)
     early = project.run("python", "ablations/summarize.py")
     assert "not measured yet: larger_batches-1, larger_batches-2, smoothing-1," in early
-    assert "`dvc repro ablations/dvc.yaml` does it" in early
+    assert (
+        "`dvc repro ablations/dvc.yaml` does it\nnot measured yet: slow; `make seeds` do" in early
+    )
+    mine = measured_by_make_seeds()
+    other = mine | {"seed": 2, "training": mine["training"] | {"label_smoothing": 0.5}}
+    of_workspace = {key: value for key, value in mine.items() if key != "commit"} | {"seed": 42}
+    found = json.dumps({"slow": [of_workspace, mine, other]})
+    (project.root / "reports" / "seeds.json").write_text(found)
     assert table(project) == {}
     project.commit()
     output = project.run("dvc", "repro", "ablations/dvc.yaml")
@@ -146,7 +174,11 @@ def test_runs(project):
 
 def test_table_and_figure(project):
     rows, found = table(project), results(project)
-    assert list(rows) == LADDER + LEFT_OUT
+    assert list(rows) == [*LADDER, "slow", *LEFT_OUT]
+    slow = rows.pop("slow")
+    assert (slow.accuracy, slow.last_accuracy, slow.seconds, slow.seeds) == (0.25, 0.125, 3, (1,))
+    first = found["smoothing-1"]["val_accuracy"]
+    assert (slow.against, slow.gain) == ("smoothing", pytest.approx(0.25 - first))
     for rung, row in rows.items():
         both = [found[f"{rung}-{seed}"] for seed in SEEDS]
         mean = sum(result["val_accuracy"] for result in both) / 2
@@ -192,4 +224,4 @@ def test_a_walk_that_misses_the_variant_stops_at_once(project):
     assert stages_run(output) == ["ablations/dvc.yaml:trainings"]
     assert "Traceback" not in output
     assert "no rung of `ladder` comes out as variants.small of params.yaml" in output
-    assert "the closest, smoothing, differs in batch_size" in output
+    assert "the closest, smoothing, differs in batch_size" in output  # and slow in its rate too

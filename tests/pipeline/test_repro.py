@@ -40,6 +40,7 @@ def edit(params):
         for name in set(params[section]) - set(names):
             del params[section][name]
     params["variants"]["swift"]["network"]["width"] = 8
+    del params["variants"]["swift"]["snapshots"]  # more than it has steps on so few images
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +241,32 @@ def test_registered_models(project):
         assert version.run_id == own_run(project, best).info.run_id
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_what_the_report_knows_of_a_model(project, test_images, name):
+    model = project.json("reports/metrics.json")["models"][name]
+    assert model["run_id"] == own_run(project, name).info.run_id
+    with (project.root / f"reports/models/{name}/answers.csv").open(newline="") as file:
+        rows = [{key: int(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    assert [row["label"] for row in rows] == list(test_images[1])
+    of_members = [f"member_{number}" for number in range(1, model.get("members", 0) + 1)]
+    assert list(rows[0]) == ["label", "answer", *of_members]
+    right = {key: np.mean([row[key] == row["label"] for row in rows]) for key in rows[0]}
+    assert right["answer"] == model["test"]["accuracy"]
+
+    for diagram in project.json(f"reports/models/{name}/calibration.json").values():
+        assert set(diagram) == {"count", "confidence", "accuracy"}
+        assert sum(diagram["count"]) == 300
+        assert min(diagram["count"]) > 0
+        assert np.average(diagram["accuracy"], weights=diagram["count"]) == pytest.approx(
+            model["test"]["accuracy"]
+        )
+    diversity = project.root / f"reports/models/{name}/diversity.json"
+    assert diversity.exists() == (name in COMBINED)
+    if name in COMBINED:
+        alone, *_ = json.loads(diversity.read_text())["accuracy_of_last"]
+        assert alone == right[of_members[-1]]
+
+
 def test_metrics_and_plots_can_be_shown(project):
     shown = project.read("dvc", "metrics", "show", "--json")[""]["data"]
     assert list(shown["reports/accuracy.json"]["data"]) == MODELS
@@ -287,6 +314,17 @@ def test_the_report_shows_what_was_measured_on_its_own_data(workspace):
     page = (workspace.root / "reports/report.html").read_text(encoding="utf-8")
     assert not any(f'id="{section}"' in page for section in ("changes", "designs"))
     assert not (workspace.root / "reports/figures/designs.png").exists()
+
+
+def test_the_report_is_made_anew_of_what_is_in_git(project, tmp_path):
+    """Neither data, models nor predictions are there, nor the runs that the aliases would go to."""
+    project.run("git", "clone", "--quiet", ".", str(tmp_path / "elsewhere"))
+    elsewhere = replace(project, root=tmp_path / "elsewhere")
+    (elsewhere.root / "reports/report.html").unlink()
+    output = elsewhere.run("dvc", "repro", "--single-item", "report")
+    assert stages_run(output) == ["report"]
+    assert "is not in this MLflow store; champion stays where it is" in output
+    assert elsewhere.changes() == []
 
 
 def test_mistakes_stop_the_first_stage(workspace):
@@ -339,40 +377,42 @@ def test_a_lost_lock_file_costs_no_training(workspace):
 
 def test_seeds_beside_the_workspace(workspace):
     """What `make seeds` calls."""
-    collect = ("python", "src/seeds.py", "--seeds", "1", "--models", "swift")
-    status, output = workspace.attempt(*collect)
-    assert status == 1
-    assert "experiment 'seed-1' cannot be read" in output
-    assert not (workspace.root / "reports/seeds.json").exists()
-
-    train = ("--temp", "--name", "seed-1", "-S", "seed=1", "evaluate_variant@swift")
-    output = workspace.run("dvc", "exp", "run", *train)
+    collect = ("python", "src/seeds.py", "--seeds", "1", "--models", "swift", "snapshot_vote")
+    head = workspace.run("git", "rev-parse", "HEAD").strip()
+    output = workspace.run(*collect)
     assert "train_variant@swift" in stages_run(output)
     assert "train_variant@refined" not in stages_run(output)
-    assert workspace.changes() == []
-    workspace.run(*collect)
+    assert workspace.changes() == ["?? reports/seeds.json"]
     here = workspace.json("reports/models/swift/metrics.json")
     mine, other = workspace.json("reports/seeds.json")["swift"]
     assert (mine["seed"], other["seed"]) == (here["seed"], 1)
     assert mine["test_accuracy"] == here["test"]["accuracy"]
     assert mine["test_tta_accuracy"] == here["test_tta"]["accuracy"]
-    assert (mine["validation_accuracy"], mine["test_accuracy"]) != (
-        other["validation_accuracy"],
-        other["test_accuracy"],
-    )
+    assert mine["training"] == other["training"] == here["hyperparameters"]
+    assert (other["commit"], other["modified"]) == (head, False)
+    accuracies = ("validation_accuracy", "last_validation_accuracy", "test_accuracy")
+    assert [mine[key] for key in accuracies] != [other[key] for key in accuracies]
 
-    # Another model is in the experiment too, as the workspace has it: trained with seed 42.
-    status, output = workspace.attempt(*collect[:-1], "refined")
-    assert status == 1
-    assert "made for other models" in output
-    assert list(workspace.json("reports/seeds.json")) == ["swift"]
+    mine, other = workspace.json("reports/seeds.json")["snapshot_vote"]
+    assert (mine["seed"], other["seed"], mine["method"]) == (here["seed"], 1, "vote")
+    assert mine["training"] == other["training"]
+    assert mine["training"]["snapshots"] == 5
+    assert mine["validation_accuracy"] != other["validation_accuracy"]
 
-    here["hyperparameters"]["label_smoothing"] = 0.5
-    (workspace.root / "reports/models/swift/metrics.json").write_text(json.dumps(here))
-    status, output = workspace.attempt(*collect)
+    # What is there is not trained again, of what was trained in another way nothing stays.
+    known = workspace.json("reports/seeds.json")
+    assert stages_run(workspace.run(*collect)) == []
+    assert workspace.json("reports/seeds.json") == known
+    changed = json.loads(json.dumps(known))
+    changed["swift"][1]["training"]["label_smoothing"] = 0.5
+    (workspace.root / "reports/seeds.json").write_text(json.dumps(changed))
+    workspace.run(*collect)
+    assert workspace.json("reports/seeds.json") == known
+
+    status, output = workspace.attempt(*collect, "nothing")
     assert status == 1
-    assert "other hyperparameters" in output
-    workspace.run("dvc", "exp", "remove", "seed-1")
+    assert "reports/models/nothing/metrics.json is missing; `dvc repro` first" in output
+    workspace.run("dvc", "exp", "remove", "swift-seed-1", "snapshot_vote-seed-1")
 
 
 def test_queue(project):

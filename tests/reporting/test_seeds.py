@@ -8,6 +8,9 @@ HARDWARE = {"device": "2 cores of a CPU", "precision": "float32"}
 def one(seed, test=0.75, **changes):
     return {
         "seed": seed,
+        "training": {"epochs": 2},
+        "method": None,
+        "parameters": 5,
         "validation_accuracy": 0.74,
         "test_accuracy": test,
         "test_tta_accuracy": 0.77,
@@ -63,7 +66,25 @@ def test_what_is_taken_of_the_metrics(views):
         "train_seconds": 9.0,
         "hardware": HARDWARE,
         "network": "swift",
+        "hyperparameters": {"epochs": 2},
+        "parameters": 5,
     }
-    assert trained(metrics | views) == one(
+    assert trained(metrics | views, metrics) == one(
         1, 0.72, validation_accuracy=0.7, test_tta_accuracy=expected, train_seconds=9.0
     )
+
+
+def test_an_ensemble_has_the_seed_and_the_training_of_its_variant():
+    metrics = {
+        "method": "sum",
+        "validation": {"accuracy": 0.75},
+        "test": {"accuracy": 0.72},
+        "train_seconds": 9.0,
+        "hardware": HARDWARE,
+        "parameters": 25,
+    }
+    variant = {"seed": 1, "hyperparameters": {"epochs": 2}, "parameters": 5, "train_seconds": 8.0}
+    found = trained(metrics, variant)
+    assert (found["seed"], found["training"], found["method"]) == (1, {"epochs": 2}, "sum")
+    assert (found["parameters"], found["train_seconds"]) == (25, 9.0)
+    assert (found["validation_accuracy"], found["test_tta_accuracy"]) == (0.75, None)

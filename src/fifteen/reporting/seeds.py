@@ -11,11 +11,19 @@ Trained = Mapping[str, Any]
 NOTE = "Means over the seeds ± the standard deviation between them."
 
 
-def trained(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """What a table of seeds needs of `reports/models/NAME/metrics.json`; accuracies are shares."""
+def trained(metrics: Mapping[str, Any], variant: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of a model, with its accuracies as shares.
+
+    Args:
+        metrics: its `reports/models/NAME/metrics.json`.
+        variant: the same of what it was trained as; for an ensemble that is another model.
+    """
     views = metrics.get("test_tta")
     return {
-        "seed": metrics["seed"],
+        "seed": variant["seed"],
+        "training": variant["hyperparameters"],
+        "method": metrics.get("method"),
+        "parameters": metrics["parameters"],
         "validation_accuracy": metrics["validation"]["accuracy"],
         "test_accuracy": metrics["test"]["accuracy"],
         "test_tta_accuracy": views["accuracy"] if views else None,

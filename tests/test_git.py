@@ -1,6 +1,6 @@
 import subprocess
 
-from fifteen.measuring import commit
+from fifteen.git import commit
 
 
 def test_commit(tmp_path, monkeypatch):
