@@ -39,10 +39,20 @@ SCALARS = (
 
 
 def scores_of_views(
-    predict: Callable[[np.ndarray], dict[str, np.ndarray]], test: Part, classes: Classes
+    predict: Callable[[np.ndarray], dict[str, np.ndarray]],
+    outputs: dict[str, np.ndarray],
+    test: Part,
+    classes: Classes,
 ) -> dict[str, Any]:
-    """The metrics of the mean over several views of each image."""
-    mean = predict_views(lambda view: predict(view)["probabilities"], test.images)
+    """The metrics of the mean over several views of each image.
+
+    The image as it is, one of the views, is not predicted again: `outputs` are what came of it.
+    """
+
+    def probabilities(view: np.ndarray) -> np.ndarray:
+        return (outputs if view is test.images else predict(view))["probabilities"]
+
+    mean = predict_views(probabilities, test.images)
     return summarize(mean, test.labels, classes.names, classes.superclass_of)
 
 
@@ -134,7 +144,7 @@ def main() -> None:
         scores["tie_rate"] = tie_rate(outputs["member_probabilities"])
     by_views = {"test": scores}
     if params.test_time_augmentation:
-        by_views["test_tta"] = scores_of_views(predict, test, classes)
+        by_views["test_tta"] = scores_of_views(predict, outputs, test, classes)
 
     with (
         tracking.continued_run(classes.source, run_id, name, "evaluate") as run,
