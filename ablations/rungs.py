@@ -161,11 +161,6 @@ def result_file(rung: str, seed: int) -> Path:
     return FOLDER / "results" / f"{rung}-{seed}.json"
 
 
-def training_file(rung: str) -> Path:
-    """Where the complete training of a rung is."""
-    return FOLDER / "trainings" / f"{rung}.json"
-
-
 def _checked(where: str, section: Section, budget: int) -> Training:
     training = checked(f"{FILE}, {where}", section)
     if training.epochs and training.epochs > budget:

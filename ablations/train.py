@@ -6,14 +6,13 @@ Usage: python ablations/train.py RUNG SEED
 from pathlib import Path
 from typing import Any
 
-from rungs import result_file, training_file  # isort: skip
+from rungs import result_file  # isort: skip
 
-from fifteen.command import name_and_seed
 from fifteen.config import Training
-from fifteen.errors import UserError, run_stage
-from fifteen.files import read_json, write_json
+from fifteen.errors import run_stage
+from fifteen.files import write_json
 from fifteen.git import commit
-from fifteen.measuring import trained_beside
+from fifteen.measuring import planned, trained_beside
 from fifteen.training.history import History, best_epoch
 
 
@@ -34,13 +33,7 @@ def measured(history: History, config: Training) -> dict[str, Any]:
 
 def main() -> None:
     """Train the rung named on the command line and write what it came to."""
-    rung, seed = name_and_seed(__doc__, "its name in ablations/params.yaml")
-    if not training_file(rung).exists():
-        raise UserError(
-            f"no rung is called {rung!r} in ablations/params.yaml, or it is new there and"
-            " `dvc repro ablations/dvc.yaml:trainings` has not been run since"
-        )
-    section = read_json(training_file(rung))
+    rung, seed, section = planned("ablations", __doc__)
     with trained_beside("ablations", rung, section, seed, Path(__file__)) as found:
         result = {
             "rung": rung,

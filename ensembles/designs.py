@@ -88,8 +88,3 @@ def all_designs(plan: Plan, params: Params) -> list[Design]:
 def result_file(design: str, seed: int) -> Path:
     """Where the measurement of a design with a seed is."""
     return FOLDER / "results" / f"{design}-{seed}.json"
-
-
-def training_file(design: str) -> Path:
-    """Where the training of a design is, and how many times it is done."""
-    return FOLDER / "trainings" / f"{design}.json"

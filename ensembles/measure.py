@@ -7,22 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from designs import result_file, training_file  # isort: skip
+from designs import result_file  # isort: skip
 from fifteen.tracked_training import Trained  # isort: skip  # TensorFlow, quietly
 
-from fifteen.command import name_and_seed
 from fifteen.ensembles.distance import weight_distances
 from fifteen.ensembles.model import average_weights, predictor
 from fifteen.ensembles.rules import RULES
 from fifteen.ensembles.weights import FITS, cross_validated
-from fifteen.errors import UserError, run_stage
+from fifteen.errors import run_stage
 from fifteen.evaluation.calibration import fit_temperature, with_temperature
 from fifteen.evaluation.diversity import diversity
 from fifteen.evaluation.metrics import negative_log_likelihood
 from fifteen.evaluation.test_time_augmentation import predict_views
-from fifteen.files import read_json, write_json
+from fifteen.files import write_json
 from fifteen.git import commit
-from fifteen.measuring import trained_beside
+from fifteen.measuring import planned, trained_beside
 from fifteen.reporting.ensembles import packed
 from fifteen.training.checkpoint import load_variables
 from fifteen.training.fit import best_file, snapshot_file
@@ -63,13 +62,7 @@ def scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 
 def main() -> None:
     """Train the design named on the command line and write what its members come to."""
-    design, seed = name_and_seed(__doc__, "its name in ensembles/params.yaml")
-    if not training_file(design).exists():
-        raise UserError(
-            f"no design is called {design!r} in ensembles/params.yaml, or it is new there and"
-            " `dvc repro ensembles/dvc.yaml:trainings` has not been run since"
-        )
-    plan = read_json(training_file(design))
+    design, seed, plan = planned("ensembles", __doc__)
     models, section = plan["models"], plan["training"]
     networks, singles, runs, seconds = [], [], [], 0.0
     for number in range(models):

@@ -5,10 +5,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fifteen.command import name_and_seed
 from fifteen.config import Training, load_params
+from fifteen.errors import UserError
+from fifteen.files import read_json
 from fifteen.git import commit
 from fifteen.sections import with_epochs
 from fifteen.tracked_training import Trained, trained
+
+
+def planned(pipeline: str, description: str) -> tuple[str, int, Any]:
+    """What a stage of measuring is called with, and its plan: (name, seed, plan).
+
+    Args:
+        pipeline: the folder of the pipeline; `trainings/NAME.json` in it holds the plan.
+        description: of the stage, for `--help`.
+
+    Raises:
+        UserError: there is no plan of that name.
+    """
+    name, seed = name_and_seed(description, f"its name in {pipeline}/params.yaml")
+    path = Path(pipeline) / "trainings" / f"{name}.json"
+    if not path.exists():
+        raise UserError(
+            f"nothing is called {name!r} in {pipeline}/params.yaml, or it is new there and"
+            f" `dvc repro {pipeline}/dvc.yaml:trainings` has not been run since"
+        )
+    return name, seed, read_json(path)
 
 
 @contextmanager

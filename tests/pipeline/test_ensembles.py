@@ -117,4 +117,4 @@ def test_what_is_measured_of_another_training_is_no_result(project):
 def test_an_unknown_design(project):
     status, output = project.attempt("python", "ensembles/measure.py", "three", "1")
     assert status == 1
-    assert "no design is called 'three'" in output
+    assert "nothing is called 'three'" in output
