@@ -101,6 +101,8 @@ def test_where_no_rung_has_two_seeds_nothing_is_judged():
     assert (flips.error, flips.gain_error, flips.verdict) == (None, None, "unsure")
     table = ladder_markdown([start, flips])
     assert "+10.00 ± – | not judged | 50.00 ± – |" in table
+    legend = ladder_figure([start, flips]).legends[0].get_texts()
+    assert [text.get_text() for text in legend] == ["not judged", "two standard errors"]
 
 
 def test_verdicts(rows):

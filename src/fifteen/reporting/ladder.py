@@ -227,7 +227,9 @@ def ladder_figure(rows: Sequence[Row]) -> Figure:
     if left_out:
         _draw_left_out(panels["leave_one_out"], left_out)
     drawn = {row.verdict for row in rows if row.gain is not None}
-    keys = [Patch(color=_COLOURS[v], label=_WORDS[v]) for v in _COLOURS if v in drawn]
+    judged = any(row.gain_error is not None for row in rows)
+    words = _WORDS if judged else {"unsure": "not judged"}
+    keys = [Patch(color=_COLOURS[v], label=words[v]) for v in _COLOURS if v in drawn]
     whisker = Line2D([], [], color="#222222", linewidth=1, label="two standard errors")
     figure.legend(handles=[*keys, whisker], loc="outside upper left", ncols=len(keys) + 1)
     return figure
