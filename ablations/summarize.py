@@ -10,12 +10,11 @@ from typing import Any
 
 from rungs import Rung, all_rungs, read_ablations, reference_rung, result_file  # isort: skip
 
-from fifteen.config import Training, load_params
+from fifteen.config import load_params
 from fifteen.errors import run_stage
 from fifteen.files import read_json
 from fifteen.reporting.ladder import Measured, Row, ladder_figure, ladder_markdown, ladder_rows
-from fifteen.reporting.measurements import read_results, write_summary
-from fifteen.sections import differences
+from fifteen.reporting.measurements import other_than, read_results, write_summary
 
 REPORTS, SEEDS = Path("reports/ablations"), Path("reports/seeds.json")
 
@@ -35,8 +34,7 @@ def of_make_seeds(rung: Rung, source: str) -> dict[int, dict[str, Any]]:
             **{key: one[key] for key in ("training", "parameters", "commit", "modified")},
         }
         for one in known
-        if "commit" in one
-        and not differences(Training.model_validate(one["training"]), rung.training)
+        if "commit" in one and not other_than(rung.training, one["training"])
     }
 
 

@@ -92,7 +92,8 @@ def project(clone):
     mine = measured_by_make_seeds()
     other = mine | {"seed": 2, "training": mine["training"] | {"label_smoothing": 0.5}}
     of_workspace = {key: value for key, value in mine.items() if key != "commit"} | {"seed": 42}
-    found = json.dumps({"slow": [of_workspace, mine, other]})
+    outdated = mine | {"seed": 3, "training": mine["training"] | {"no_such_key": 1}}
+    found = json.dumps({"slow": [of_workspace, mine, other, outdated]})
     (project.root / "reports" / "seeds.json").write_text(found)
     assert table(project) == {}
     project.commit()

@@ -35,7 +35,7 @@ def read_results(
     """
     found = {seed: read_json(path) for seed, path in paths.items() if path.exists()}
     for seed, result in found.items():
-        apart = _other_than(training, result["training"])
+        apart = other_than(training, result["training"])
         apart += [key for key, value in also.items() if result[key] != value]
         if apart:
             raise UserError(
@@ -70,7 +70,7 @@ def write_summary(
             save_png(figure(rows), partial / f"{name}.png")
 
 
-def _other_than(training: Training, measured: Mapping[str, Any]) -> list[str]:
+def other_than(training: Training, measured: Mapping[str, Any]) -> list[str]:
     """The keys in which a measured training is another one; none where only defaults are new."""
     try:
         return differences(Training.model_validate(measured), training)
