@@ -235,6 +235,7 @@ def changes():
             seconds=100.0,
             parameters=1000,
             seeds=(1, 2),
+            hardware="2 cores of a CPU, float32",
             commits=("01234567",),
             **compared,
         )
@@ -269,6 +270,7 @@ def designs():
             verdict=verdict,
             seconds=100.0,
             seeds=(1, 2),
+            hardware="2 cores of a CPU, float32",
         )
         for design, difference, verdict in [("cycle", 0.005, "same"), ("five", 0.03, "better")]
     ]

@@ -43,6 +43,7 @@ def result(single, together, shift=0, average=True):
         "sum_of_views": scored(together + 0.01, shift),
         "disagreement": 0.25,
         "seconds": 100.0,
+        "hardware": {"device": "2 cores of a CPU", "precision": "float32"},
     }
 
 
@@ -108,6 +109,7 @@ def test_markdown(rows):
     assert cells[11] == "–"  # no average
     assert "one \\| cycle" in text
     assert "after at most 15 epochs of all members together" in text
+    assert text.rstrip().endswith("Trained on 2 cores of a CPU, float32.")
 
 
 def row(design, difference, error, variant="small"):

@@ -14,8 +14,19 @@ from fifteen.reporting.style import save_png
 
 import pytest
 
+CPU = {"device": "2 cores of a CPU", "precision": "float32"}
+GPU = {"device": "a GPU", "precision": "float32"}
 
-def rung(name, accuracies, part="ladder", seconds=100.0, commit="0123456789ab", modified=False):
+
+def rung(
+    name,
+    accuracies,
+    part="ladder",
+    seconds=100.0,
+    hardware=CPU,
+    commit="0123456789ab",
+    modified=False,
+):
     """A rung with the accuracies of some seeds."""
     results = {
         seed: {
@@ -25,6 +36,7 @@ def rung(name, accuracies, part="ladder", seconds=100.0, commit="0123456789ab", 
             "last_val_accuracy": accuracy - 0.01,
             "seconds": seconds + seed,
             "parameters": 1000,
+            "hardware": hardware,
             "commit": commit,
             "modified": modified,
         }
@@ -39,7 +51,7 @@ MEASURED = [
     rung("start", {1: 0.40, 2: 0.40}),
     rung("flips", {1: 0.50, 2: 0.52}),
     rung("smoothing", {1: 0.50, 2: 0.53}),
-    rung("wide", {2: 0.60}, modified=True),
+    rung("wide", {2: 0.60}, hardware=GPU, modified=True),
     rung("no_flips", {1: 0.40, 2: 0.40}, part="leave_one_out"),
 ]
 ONE_SEED = [rung("start", {1: 0.40}), rung("flips", {1: 0.50})]
@@ -162,6 +174,7 @@ def test_markdown():
         line.startswith("| no_flips | in words: no_flips | −11.50 ± 1.08 | worse | 40.00 ± 0.90 |")
         for line in lines
     )
+    assert "Trained on 2 cores of a CPU, float32; a GPU, float32; seconds of" in lines[-1]
     assert lines[-1].endswith("Commits: 01234567, 01234567+ (+: with changes).")
 
 

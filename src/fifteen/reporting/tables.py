@@ -136,12 +136,21 @@ def results_text(metrics: Metrics) -> str:
     return "\n".join(lines) + "\n"
 
 
+def machine(hardware: Mapping[str, str]) -> str:
+    """A device and the precision it computed in, in words."""
+    return f"{hardware['device']}, {hardware['precision']}"
+
+
+def each_once(texts: Iterable[str]) -> str:
+    """The texts in their order, without repetitions, `; ` between them."""
+    return "; ".join(dict.fromkeys(texts))
+
+
 def setting(metrics: Metrics) -> str:
     """One line on what the numbers were measured on: data, split, budget and hardware."""
     machines: dict[str, list[str]] = {}
     for name, model in metrics["models"].items():
-        used = model["hardware"]
-        machines.setdefault(f"{used['device']}, {used['precision']}", []).append(name)
+        machines.setdefault(machine(model["hardware"]), []).append(name)
     hardware = [
         f"{', '.join(names)} on {machine}" if len(machines) > 1 else machine
         for machine, names in machines.items()
