@@ -70,8 +70,8 @@ def test_of_a_single_model(card):
         "a mistake does harm: 50.00 % of its answers on the test images are wrong",
         "0 to 35 and 45 to 100 % of them, in the order of the source, to learn from, and 35 to "
         "44.5 % to choose by",
-        "no seed has a part in it, and nothing is stratified: of each class there are 449–450 "
-        "training, 48–52 validation and 100 test images.",
+        "This cut is not drawn, so that it has no seed, and not stratified: of each class there "
+        "are 449–450 training, 48–52 validation and 100 test images.",
         "2 of the validation images and 9 of the test images",
         "probabilities come out too low; their logarithms divided by the temperature 0.500",
         "evaluate_variant@snapshot` at the commit",
