@@ -81,9 +81,9 @@ Compare experiments:     dvc exp show --only-changed --drop '.*/'"""
 def main() -> None:
     """Print the results, or write them into README.md."""
     parser = argparse.ArgumentParser(description=__doc__)
-    choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--experiment", metavar="NAME", help="show a DVC experiment's results")
-    choice.add_argument("--readme", action="store_true", help="write the table into README.md")
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument("--experiment", metavar="NAME", help="show a DVC experiment's results")
+    modes.add_argument("--readme", action="store_true", help="write the table into README.md")
     parser.add_argument(
         "--made-with", default="", metavar="OPTIONS", help="those of `dvc exp run` that made it"
     )
