@@ -86,10 +86,10 @@ def test_it_shows_everything_without_an_error(page):
 
 def test_tables_sort_by_click_and_by_key(page):
     table = page.find_element(By.CSS_SELECTOR, "#results table")
-    head = next(h for h in table.find_elements(By.TAG_NAME, "th") if "accuracy" in h.text)
+    head = next(h for h in table.find_elements(By.TAG_NAME, "th") if "test accuracy" in h.text)
 
     def accuracies():
-        cells = table.find_elements(By.CSS_SELECTOR, "tbody td:nth-child(3)")
+        cells = table.find_elements(By.CSS_SELECTOR, "tbody td:nth-child(4)")
         return [float(re.match(r"[\d.]+", cell.text)[0]) for cell in cells]
 
     wait = WebDriverWait(page, 10)
