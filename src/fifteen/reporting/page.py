@@ -13,7 +13,7 @@ from typing import Any
 from fifteen.files import read_json
 from fifteen.reporting import charts, ensembles, ladder, search_tables, tables
 from fifteen.reporting.comparisons import relative_to
-from fifteen.reporting.model_card import what_is_what
+from fifteen.reporting.descriptions import what_is_what
 from fifteen.reporting.original import original_results
 from fifteen.reporting.search_tables import Searched
 from fifteen.reporting.templates import environment

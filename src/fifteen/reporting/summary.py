@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fifteen.reporting import ensembles, ladder, tables
-from fifteen.reporting.model_card import what_is_what
+from fifteen.reporting.descriptions import what_is_what
 from fifteen.reporting.search_tables import taken_back_sentences
 from fifteen.reporting.seeds import Trained, seeds_markdown
 from fifteen.reporting.tables import Metrics, Row, markdown_table
