@@ -14,6 +14,7 @@ from fifteen import registry
 from fifteen.config import load_params
 from fifteen.errors import run_stage
 from fifteen.evaluation.importance import importances
+from fifteen.evaluation.metrics import wilson_interval
 from fifteen.evaluation.significance import compare
 from fifteen.files import new_file, new_folder, read_json, write_json
 from fifteen.reporting import charts, ensembles, ladder, search_figures
@@ -127,6 +128,12 @@ def write_figures(
         save_png(figure, folder / f"{name}.png")
 
 
+def class_intervals(accuracies: np.ndarray, images: list[int]) -> np.ndarray:
+    """(C, 2): the 95 % interval of the accuracy of each of C classes, of which so many are seen."""
+    counted = zip(accuracies, images, strict=True)
+    return np.array([wilson_interval(round(share * count), count) for share, count in counted])
+
+
 def draw_charts(
     models: dict[str, dict[str, Any]],
     data: dict[str, Any],
@@ -140,6 +147,7 @@ def draw_charts(
     """
     names = [first, *(name for name in models if name != first)]
     classes, superclasses = data["images_per_class"], data["superclasses"]
+    images = [entry["test"] for entry in classes]
     kind = "superclass_confusion" if superclasses else "confusion"
     matrices = {
         name: np.loadtxt(MODELS / name / f"{kind}.csv", int, delimiter=",") for name in names
@@ -148,6 +156,7 @@ def draw_charts(
         "curves": charts.curves_chart(histories, model_colours(models)),
         "per_class": charts.per_class_chart(
             {name: per_class[name] for name in names},
+            {name: class_intervals(per_class[name], images) for name in names},
             [entry["class"] for entry in classes],
             [entry["superclass"] for entry in classes] if superclasses else None,
         ),
