@@ -14,7 +14,6 @@ from fifteen import registry
 from fifteen.config import load_params
 from fifteen.errors import run_stage
 from fifteen.evaluation.importance import importances
-from fifteen.evaluation.metrics import wilson_interval
 from fifteen.evaluation.significance import compare
 from fifteen.files import new_file, new_folder, read_json, write_json
 from fifteen.reporting import charts, ensembles, ladder, search_figures
@@ -30,6 +29,7 @@ from fifteen.reporting.summary import results_page
 from fifteen.reporting.tables import best_of, headline
 
 import numpy as np
+from scipy import stats
 
 REPORTS = Path("reports")
 MODELS = REPORTS / "models"
@@ -129,9 +129,11 @@ def write_figures(
 
 
 def class_intervals(accuracies: np.ndarray, images: list[int]) -> np.ndarray:
-    """(C, 2): the 95 % interval of the accuracy of each of C classes, of which so many are seen."""
-    counted = zip(accuracies, images, strict=True)
-    return np.array([wilson_interval(round(share * count), count) for share, count in counted])
+    """(C, 2): Wilson's 95 % interval of the accuracy of each of C classes, by its test images."""
+    counted = [
+        (round(share * count), count) for share, count in zip(accuracies, images, strict=True)
+    ]
+    return np.array([stats.binomtest(*one).proportion_ci(0.95, "wilson") for one in counted])
 
 
 def draw_charts(
