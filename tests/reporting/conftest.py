@@ -2,6 +2,7 @@ import copy
 import json
 from types import SimpleNamespace
 
+from fifteen.config import Training
 from fifteen.reporting import ensembles, ladder
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from PIL import Image
 
 HARDWARE = {"device": "2 cores of a CPU", "precision": "float32"}
+# As `evaluate` writes it: every key, those at their defaults too.
+TRAINING = Training.model_validate({"network": "baseline", "epochs": 15}).model_dump()
 
 
 def result(kind, accuracy, validation, **extra):
@@ -21,11 +24,7 @@ def result(kind, accuracy, validation, **extra):
         "validation": {"accuracy": validation},
         "temperature": 0.5,
         "hardware": HARDWARE,
-        "hyperparameters": {
-            "schedule": {"name": "constant"},
-            "label_smoothing": 0.0,
-            "patience": 3,
-        },
+        "hyperparameters": copy.deepcopy(TRAINING),
         "test": {
             "accuracy": accuracy,
             "accuracy_ci95": [accuracy - 0.01, accuracy + 0.01],
@@ -65,7 +64,13 @@ METRICS = {
         "baseline": result("single", 0.4162, 0.42),
         "snapshot": result("single", 0.5, 0.51),
         "snapshot_sum": result(
-            "ensemble", 0.515, 0.53, method="sum", variant="snapshot", members=5
+            "ensemble",
+            0.515,
+            0.53,
+            method="sum",
+            variant="snapshot",
+            members=5,
+            member_validation_accuracy=[0.3, 0.4, 0.45, 0.51, 0.5],
         ),
     },
     "comparisons": [
@@ -75,6 +80,12 @@ METRICS = {
         comparison("snapshot_sum", "snapshot:last_snapshot", 0.012, "better"),
         comparison("snapshot_sum", "snapshot:best_snapshot", 0.002, "same", 0.5),
     ],
+    "doubtful_labels": {
+        "models": ["snapshot", "another"],
+        "images": [
+            {"index": 3 * number, "class": "apple", "answer": "otter"} for number in range(12)
+        ],
+    },
 }
 
 

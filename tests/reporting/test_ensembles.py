@@ -142,8 +142,8 @@ def test_the_best_design_is_judged_and_the_others_are_named():
     [
         (
             0.005,
-            "not distinguishable from that model, the same as far as these images can tell "
-            "(difference +0.50 pp, 95 % interval −0.50 to +1.50).",
+            "not distinguishable from that model (difference +0.50 pp, 95 % interval −0.50 to "
+            "+1.50).",
         ),
         (-0.02, "worse than that model by 2.00 pp (95 % interval 1.00 to 3.00)."),
     ],

@@ -8,6 +8,7 @@ from fifteen.reporting.ladder import (
     ladder_figure,
     ladder_markdown,
     ladder_rows,
+    largest_gains,
     pooled_deviation,
 )
 from fifteen.reporting.style import save_png
@@ -268,3 +269,30 @@ def test_every_dot_of_the_walk_is_whole():
 def test_figure_of_one_part_alone():
     assert len(ladder_figure(ladder_rows(MEASURED[:2], "smoothing", "small")).axes) == 1
     assert len(ladder_figure(ladder_rows(MEASURED[-1:], "smoothing", "small")).axes) == 1
+
+
+def test_the_largest_gains_answer_the_question(rows):
+    assert largest_gains(list(rows.values())) == [
+        "Of the 3 changes on the way from start to wide, which have 40.00 and 60.00 % of the "
+        "validation images right, these bring most: in words: flips (+11.00 ± 1.08 pp); in words: "
+        "wide (+7.00 ± 1.53 pp)."
+    ]
+
+
+def test_gains_that_cannot_be_judged_are_told_as_such():
+    assert largest_gains(ladder_rows(ONE_SEED, "start", "small")) == [
+        "Of the one change on the way from start to flips, which have 40.00 and 50.00 % of the "
+        "validation images right, these bring most: in words: flips (+10.00 pp). How much of that "
+        "is chance is not known, as none has two seeds."
+    ]
+
+
+def test_gains_that_may_be_noise_are_none(rows):
+    (sentence,) = largest_gains([rows["flips"], rows["smoothing"]])
+    assert sentence.startswith("None of the one change on the way from flips to smoothing,")
+    assert sentence.endswith(" brings a gain that can be told from noise.")
+
+
+def test_without_a_walk_there_is_no_answer(rows):
+    assert largest_gains([rows["no_flips"]]) == []
+    assert largest_gains([rows["start"], rows["no_flips"]]) == []

@@ -22,6 +22,7 @@ from fifteen.reporting.tables import (
     percent,
     signed_points,
     verdict_phrase,
+    verdict_word,
 )
 
 import numpy as np
@@ -300,7 +301,7 @@ def _cells(row: Row) -> list[str]:
         row.what,
         signed_points(row.difference),
         f"{signed_points(row.low)} to {signed_points(row.high)}",
-        row.verdict,
+        verdict_word(row.verdict),
         f"{percent(min(row.of_members))}–{percent(max(row.of_members))}",
         *(NONE if accuracy is None else percent(accuracy) for accuracy in rules),
         percent(row.of_views),

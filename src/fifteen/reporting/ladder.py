@@ -35,6 +35,8 @@ Verdict = Literal["better", "worse", "unsure"]
 
 WALK, LEFT_OUT = "One change after the other", "One thing of {} left out or replaced"
 
+LARGEST = 3  # gains that are named where there is room for few
+
 _COLOURS = {"better": PALETTE[1], "worse": PALETTE[2], "unsure": "#b9b9b9"}
 _OPPOSITE = {"better": "worse", "worse": "better"}
 _WORDS = {
@@ -195,6 +197,33 @@ def ladder_chapters(rows: Sequence[Row]) -> list[Chapter]:
         heads = (f"in place of what {reference} has", "change, pp (± standard error)")
         chapters.append(_chapter(LEFT_OUT.format(reference), sentences, heads, left_out))
     return chapters
+
+
+def largest_gains(rows: Sequence[Row]) -> list[str]:
+    """What brings most on the walk, in a sentence; none where nothing was walked.
+
+    Gains that may be noise are left out, unless none can be judged.
+    """
+    walk, _ = _parts(rows)
+    if len(walk) < 2:
+        return []
+    changed = walk[1:]
+    judged = any(row.gain_error is not None for row in changed)
+    gains = [row for row in changed if (row.verdict == "better" if judged else (row.gain or 0) > 0)]
+    first, last = walk[0], walk[-1]
+    changes = "one change" if len(changed) == 1 else f"{len(changed)} changes"
+    way = (
+        f"{changes} on the way from {first.rung} to {last.rung}, which have "
+        f"{percent(first.accuracy)} and {percent(last.accuracy)} % of the validation images right"
+    )
+    if not gains:
+        return [f"None of the {way}, brings a gain that can be told from noise."]
+    largest = sorted(gains, key=lambda row: -row.gain)[:LARGEST]
+    named = "; ".join(
+        f"{row.what} ({_gain(row) if judged else signed_points(row.gain)} pp)" for row in largest
+    )
+    chance = "" if judged else " How much of that is chance is not known, as none has two seeds."
+    return [f"Of the {way}, these bring most: {named}.{chance}"]
 
 
 def ladder_markdown(rows: Sequence[Row]) -> str:

@@ -1,9 +1,10 @@
 """The model card: what somebody who is given a model should know of it (Mitchell et al. 2019)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fifteen.config import Split
 from fifteen.reporting import tables
 from fifteen.reporting.templates import environment
 
@@ -20,13 +21,35 @@ LICENCES = {
     ),
 }
 
+OPTIMIZERS = {
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "sgd": "SGD with Nesterov momentum",
+    "muon": "Muon",
+}
+AVERAGES = {
+    "lookahead": "lookahead averaging of the weights",
+    "ema": "a running average of the weights",
+}
+MEASURES = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
+# How the members of an ensemble answer together, by its method.
+TOGETHER = {
+    "sum": "the summed probabilities of {}",
+    "logits": "the summed logits of {}",
+    "vote": "the majority vote of {}",
+    "weighted": "the probabilities, summed by weights fitted on the validation images, of {}",
+    "greedy": "the summed probabilities of those that a greedy selection takes of {}",
+    "average": "one network with the mean of the weights of {}",
+}
 
-def model_card(metrics: tables.Metrics, data: Mapping[str, Any], name: str) -> str:
+
+def model_card(metrics: tables.Metrics, data: Mapping[str, Any], split: Split, name: str) -> str:
     """The card of one model, in Markdown.
 
     Args:
         metrics: the content of `reports/metrics.json`.
         data: the content of `reports/data/summary.json`.
+        split: how the source's training images were cut.
         name: of the model.
     """
     model = metrics["models"][name]
@@ -39,20 +62,152 @@ def model_card(metrics: tables.Metrics, data: Mapping[str, Any], name: str) -> s
         .render(
             name=name,
             stage=_stage(name, model["kind"]),
+            description=description,
             metrics=metrics,
             model=model,
             test=model["test"],
             data=data,
             classes=data["classes"],
+            split={part: _ranges(ranges) for part, ranges in split},
+            per_class={part: tables.per_class(data, part) for part in data["images"]},
             licence=LICENCES[metrics["source"]],
             trained=trained,
+            wrong=tables.percent(1 - model["test"]["accuracy"]),
             parameters=json.dumps(
                 parameters | {"hyperparameters": trained["hyperparameters"]}, indent=2
             ),
             percent=tables.percent,
             accuracy_with_interval=tables.accuracy_with_interval,
+            share_with_interval=share_with_interval,
         )
     )
+
+
+def what_is_what(models: Mapping[str, Any]) -> tuple[tables.Row, list[tables.Row]]:
+    """A line on each model, as text cells: header and one row each, in the order given."""
+    return ["model", "what it is"], [[name, description(model)] for name, model in models.items()]
+
+
+def description(model: Mapping[str, Any]) -> str:
+    """What a model is, in one line: from its hyperparameters or, of an ensemble, its members."""
+    if model["kind"] == "ensemble":
+        return TOGETHER[model["method"]].format(
+            f"{model['members']} snapshots of {model['variant']}"
+        )
+    training = model["hyperparameters"]
+    parts = [
+        _network(training["network"]),
+        f"{OPTIMIZERS[training['optimizer']['name']]}, {_schedule(training['schedule'])}",
+        _listed("images ", _images(training)),
+        _listed("", _targets(training)),
+        AVERAGES[training["averaging"]["name"]] if training["averaging"] else "",
+        f"{model['epochs']} epochs in batches of {training['batch_size']}",
+        _listed("", _kept(training)),
+    ]
+    return "; ".join(filter(None, parts))
+
+
+def _listed(before: str, words: Iterable[str]) -> str:
+    """The words with commas between them, or nothing where there are none."""
+    listed = ", ".join(words)
+    return f"{before}{listed}" if listed else ""
+
+
+def _network(network: Mapping[str, Any]) -> str:
+    """A network in words."""
+    pixels = ", pixels from −1 to 1" if network.get("normalize_input") else ""
+    match network["name"]:
+        case "baseline":
+            return f"3×3 convolutions of 32 and 64 filters, a dense layer of 512 units{pixels}"
+        case "refined":
+            return (
+                "pre-activation convolutions of 32, 64 and 128 filters, a dense layer of 512 units"
+            )
+        case "convnet":
+            return (
+                f"3×3 convolutions of {network['filters_1']} and {network['filters_2']} filters, a "
+                f"dense layer of {network['dense_units']} units{pixels}"
+            )
+        case "swift":
+            groups = "residual groups" if network["residual"] else "groups"
+            stem = "whitening" if network["whitening"] else "learned"
+            return (
+                f"nine 3×3 convolutions in three {groups}, the first of {network['width']} "
+                f"filters, behind a {stem} stem"
+            )
+    raise ValueError(f"no network is called {network['name']!r}")
+
+
+def _schedule(schedule: Mapping[str, Any]) -> str:
+    """A learning rate in words."""
+    match schedule:
+        case {"name": "constant", "rate": rate}:
+            return f"constant learning rate {rate:.3g}"
+        case {"name": "piecewise", "rate": rate, "factors": [*_, (_, last)]}:
+            return f"learning rate from {rate:.3g} to {rate * last:.3g} in steps"
+        case {"name": "triangular", "peak": peak, "half_cycle_epochs": epochs}:
+            return f"learning rate from 0 to {peak:.3g} and back, {epochs} epochs each way"
+        case {"name": "cosine", "peak": peak, "cycles": cycles}:
+            again = f", {cycles} times" if cycles > 1 else ""
+            return f"learning rate from {peak:.3g} to 0 along a cosine{again}"
+        case {"name": "linear", "peak": peak}:
+            return f"learning rate from {peak:.3g} to 0 in a straight line"
+        case {"name": "one_cycle", "peak": peak, "floor": floor, "restarts": restarts}:
+            again = ", with restarts" if restarts else ""
+            return f"learning rate from 0 to {peak:.3g} and down to {floor * peak:.3g}{again}"
+    raise ValueError(f"no schedule is called {schedule['name']!r}")
+
+
+def _images(training: Mapping[str, Any]) -> Iterable[str]:
+    """What is done with the training images, in words."""
+    found = training["augmentation"]
+    if found["flip"]:
+        when = "in every second epoch" if found["flip"] == "alternating" else "at random"
+        yield f"mirrored {when}"
+    if found["crop"]:
+        yield f"shifted by up to {found['crop']} pixels"
+    if found["cutout"]:
+        yield f"with a cutout of {found['cutout']} pixels"
+    if found["cutmix"]:
+        yield f"{100 * found['cutmix']:.0f} % of them with CutMix"
+    if found["mixup"]:
+        yield f"with mixup (α = {found['mixup']:g})"
+    if training["resolution"]:
+        sizes = ", then ".join(f"{size:g}" for _, size in training["resolution"])
+        yield f"of {sizes} pixels"
+
+
+def _targets(training: Mapping[str, Any]) -> Iterable[str]:
+    """What is done with the labels, in words."""
+    if training["label_smoothing"]:
+        yield f"label smoothing {training['label_smoothing']:g}"
+    if training["self_distillation"]:
+        share = training["self_distillation"]
+        yield f"self-distillation (at the end {share:g} of a target is the network's own answer)"
+
+
+def _kept(training: Mapping[str, Any]) -> Iterable[str]:
+    """Which weights are kept, in words."""
+    measure = MEASURES[training["monitor"]]
+    if training["patience"]:
+        yield f"stops after {training['patience']} epochs without a better {measure}"
+    snapshots = training["snapshots"]
+    count = len(snapshots) if isinstance(snapshots, list) else snapshots
+    also = f" and {count} snapshots" if count else ""
+    yield f"keeps the epoch with the best {measure}{also}"
+
+
+def share_with_interval(share: float, images: int) -> str:
+    """A share of so many images in percent, with its 95 % interval as `wilson_interval` has it."""
+    from scipy import stats  # slow to import, and needed by the card alone
+
+    found = stats.binomtest(round(share * images), images).proportion_ci(0.95, method="wilson")
+    return tables.accuracy_with_interval({"accuracy": share, "accuracy_ci95": found})
+
+
+def _ranges(ranges: Iterable[Iterable[float]]) -> str:
+    """Ranges in percent: `0 to 35 and 45 to 100`."""
+    return " and ".join(f"{start:g} to {end:g}" for start, end in ranges)
 
 
 def _stage(name: str, kind: str) -> str:

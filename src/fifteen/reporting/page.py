@@ -13,6 +13,7 @@ from typing import Any
 from fifteen.files import read_json
 from fifteen.reporting import charts, ensembles, ladder, search_tables, tables
 from fifteen.reporting.comparisons import relative_to
+from fifteen.reporting.model_card import what_is_what
 from fifteen.reporting.original import original_results
 from fifteen.reporting.search_tables import Searched
 from fifteen.reporting.templates import environment
@@ -89,8 +90,11 @@ def render_page(
     return template.render(
         metrics=metrics,
         headline=tables.headline(metrics),
+        lead=[tables.choice(metrics), *ladder.largest_gains(changes)],
         setting=tables.setting(metrics),
         results=tables.results_rows(metrics),
+        what_is_what=what_is_what(metrics["models"]),
+        glossary=tables.GLOSSARY,
         original=_beside_original(metrics, models_dir),
         comparisons=tables.comparison_rows(metrics["comparisons"]),
         what_worked=tables.what_worked(metrics),
@@ -110,8 +114,10 @@ def render_page(
             for name in best_first
         ],
         class_tables=_class_tables(models, data["summary"]["superclasses"], models_dir),
-        calibration=_calibration_section(models),
+        calibration_sentence=tables.calibration_sentence(models),
+        calibration=tables.calibration_rows(models),
         data=data,
+        doubtful=_doubtful_section(metrics),
         # what ends a script element must not stand inside one
         charts={
             name: json.dumps(spec, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
@@ -329,47 +335,25 @@ def _ensemble_section(variant: str, diversity: Mapping[str, Any], folder: Path) 
     }
 
 
-def _calibration_section(models: Mapping[str, Any]) -> dict[str, Any]:
-    pairs = {name: (m["test"]["ece"], m["test"]["calibrated_ece"]) for name, m in models.items()}
-    return {
-        "better": sum(after < before for before, after in pairs.values()),
-        "rows": [
-            [name, f"{models[name]['temperature']:.3f}", f"{before:.3f}", f"{after:.3f}"]
-            for name, (before, after) in pairs.items()
-        ],
-    }
-
-
 def _data_section(folder: Path) -> dict[str, Any]:
     summary = read_json(folder / "summary.json")
-    parts = []
-    for part, images in summary["images"].items():
-        per_class = [entry[part] for entry in summary["images_per_class"]]
-        parts.append(
-            {
-                "name": part,
-                "images": images,
-                "fewest": min(per_class),
-                "most": max(per_class),
-                "also_in_train": summary["images_also_in_train"].get(part),
-            }
-        )
+    copies = summary["copies_of_training_images"]
     return {
         "summary": summary,
-        "copies_rows": [
-            [
-                str(number),
-                copy["part"],
-                str(copy["index"]),
-                copy["class"],
-                copy["class_in_train"]
-                + ("" if copy["class"] == copy["class_in_train"] else " (differs)"),
-            ]
-            for number, copy in enumerate(summary["copies_of_training_images"], start=1)
-        ],
-        "parts": parts,
+        "parts": tables.part_rows(summary),
+        "copies_sentence": tables.copies_sentence(summary) if copies else None,
+        "copies_rows": tables.copies_rows(summary),
         "contact_sheet": _picture(
             folder / "contact_sheet.png", "Contact sheet: the first training images of each class"
         ),
         "copies": _picture(folder / "copies.png", "Images that stand among the training images"),
+    }
+
+
+def _doubtful_section(metrics: tables.Metrics) -> dict[str, Any] | None:
+    if not metrics["doubtful_labels"]["images"]:
+        return None
+    return {
+        "sentence": tables.doubtful_sentence(metrics),
+        "rows": tables.doubtful_rows(metrics),
     }
