@@ -31,6 +31,7 @@ from fifteen.reporting.summary import results_page
 from fifteen.reporting.tables import best_of, headline
 
 import numpy as np
+from scipy import stats
 
 REPORTS = Path("reports")
 MODELS = REPORTS / "models"
@@ -161,6 +162,14 @@ def write_figures(
         save_png(figure, folder / f"{name}.png")
 
 
+def class_intervals(accuracies: np.ndarray, images: list[int]) -> np.ndarray:
+    """(C, 2): Wilson's 95 % interval of the accuracy of each of C classes, by its test images."""
+    counted = [
+        (round(share * count), count) for share, count in zip(accuracies, images, strict=True)
+    ]
+    return np.array([stats.binomtest(*one).proportion_ci(0.95, "wilson") for one in counted])
+
+
 def draw_charts(
     models: dict[str, dict[str, Any]],
     data: dict[str, Any],
@@ -174,6 +183,7 @@ def draw_charts(
     """
     names = [first, *(name for name in models if name != first)]
     classes, superclasses = data["images_per_class"], data["superclasses"]
+    images = [entry["test"] for entry in classes]
     kind = "superclass_confusion" if superclasses else "confusion"
     matrices = {
         name: np.loadtxt(MODELS / name / f"{kind}.csv", int, delimiter=",") for name in names
@@ -182,6 +192,7 @@ def draw_charts(
         "curves": charts.curves_chart(histories, model_colours(models)),
         "per_class": charts.per_class_chart(
             {name: per_class[name] for name in names},
+            {name: class_intervals(per_class[name], images) for name in names},
             [entry["class"] for entry in classes],
             [entry["superclass"] for entry in classes] if superclasses else None,
         ),

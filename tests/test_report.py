@@ -1,6 +1,7 @@
-from report import compare_all, doubtful_labels
+from report import class_intervals, compare_all, doubtful_labels
 
 import numpy as np
+import pytest
 
 LABELS = np.array([0, 1, 2, 0])
 
@@ -41,3 +42,9 @@ def test_labels_are_doubtful_that_all_models_contradict_alike():
 def test_one_model_does_not_agree_with_anybody():
     assert doubtful_labels(LABELS, {"a": np.array([1, 1, 1, 1])}, ["ape", "bee", "cat"]) == []
     assert doubtful_labels(LABELS, {}, ["ape", "bee", "cat"]) == []
+
+
+def test_intervals_of_classes_are_wilsons():
+    # by hand: (k + z²/2 ± z √(k (n − k) / n + z²/4)) / (n + z²) with z = 1.96
+    intervals = class_intervals(np.array([0.3, 0.0]), [10, 100])
+    assert intervals == pytest.approx(np.array([[0.1078, 0.6032], [0.0, 0.0370]]), abs=1e-4)

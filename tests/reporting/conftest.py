@@ -1,5 +1,6 @@
 import copy
 import json
+from types import SimpleNamespace
 
 from fifteen.config import Training
 from fifteen.reporting import ensembles, ladder
@@ -212,8 +213,7 @@ def importances():
     return copy.deepcopy(IMPORTANCES)
 
 
-@pytest.fixture
-def diversity():
+def make_diversity():
     """The fields of `fifteen.evaluation.diversity.Diversity` for three members, five classes."""
     matrix = np.array([[0, 0.3, 0.4], [0.3, 0, 0.2], [0.4, 0.2, 0]])
     return {
@@ -227,8 +227,7 @@ def diversity():
     }
 
 
-@pytest.fixture
-def changes():
+def make_changes():
     """Rows of a ladder: one step that is real, one thing left out that may be noise."""
     gain = {"gain": 0.11, "gain_error": 0.01, "against": "start", "verdict": "better"}
     loss = {"gain": -0.01, "gain_error": 0.01, "against": "small", "verdict": "unsure"}
@@ -258,8 +257,7 @@ def changes():
     ]
 
 
-@pytest.fixture
-def designs():
+def make_designs():
     """Rows of two designs that share the epochs of one model; the second is better than it."""
     return [
         ensembles.Row(
@@ -287,6 +285,24 @@ def designs():
     ]
 
 
+diversity, changes, designs = map(pytest.fixture, (make_diversity, make_changes, make_designs))
+
+
+@pytest.fixture(scope="session")
+def examples():
+    """What those above are made of, for what is made once for many tests."""
+    return SimpleNamespace(
+        metrics=METRICS,
+        result=result,
+        comparison=comparison,
+        search=SEARCH,
+        importance=IMPORTANCES["by_name"]["schedule.peak"],
+        diversity=make_diversity(),
+        changes=make_changes(),
+        designs=make_designs(),
+    )
+
+
 @pytest.fixture
 def reports(tmp_path, metrics):
     """What the page reads, as `prepare`, `evaluate` and `report` write it."""
@@ -306,6 +322,8 @@ def reports(tmp_path, metrics):
             png(folder / f"{picture}.png")
         rows = [f"{index},class {index},100,0.5" for index in range(100)]
         (folder / "per_class.csv").write_text("\n".join(["class,name,images,accuracy", *rows]))
+        confusion = 3 * np.eye(20, dtype=int) + np.eye(20, k=1, dtype=int)
+        np.savetxt(folder / "superclass_confusion.csv", confusion, "%d", ",")
     for name in ("contact_sheet", "copies"):
         png(tmp_path / "data" / f"{name}.png")
     summary = {
