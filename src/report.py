@@ -15,6 +15,7 @@ from fifteen import registry
 from fifteen.config import load_params
 from fifteen.errors import run_stage
 from fifteen.evaluation.importance import importances
+from fifteen.evaluation.metrics import wilson_interval
 from fifteen.evaluation.significance import compare
 from fifteen.files import new_file, new_folder, read_json, write_json
 from fifteen.reporting import charts, ensembles, ladder, search_figures
@@ -31,7 +32,6 @@ from fifteen.reporting.summary import results_page
 from fifteen.reporting.tables import best_of, headline
 
 import numpy as np
-from scipy import stats
 
 REPORTS = Path("reports")
 MODELS = REPORTS / "models"
@@ -164,10 +164,14 @@ def write_figures(
 
 def class_intervals(accuracies: np.ndarray, images: list[int]) -> np.ndarray:
     """(C, 2): Wilson's 95 % interval of the accuracy of each of C classes, by its test images."""
-    counted = [
-        (round(share * count), count) for share, count in zip(accuracies, images, strict=True)
-    ]
-    return np.array([stats.binomtest(*one).proportion_ci(0.95, "wilson") for one in counted])
+    counted = zip(accuracies, images, strict=True)
+    return np.array([wilson_interval(round(share * count), count) for share, count in counted])
+
+
+def share_intervals(test: dict[str, Any], images: int) -> dict[str, tuple[float, float]]:
+    """Wilson's 95 % intervals of other shares than the accuracy, of so many test images."""
+    keys = [key for key in ("top5_accuracy", "superclass_accuracy") if key in test]
+    return {key: wilson_interval(round(test[key] * images), images) for key in keys}
 
 
 def draw_charts(
@@ -328,7 +332,13 @@ def main() -> None:
     )
     deserved = aliases(models)
     pages = {
-        "model_card.md": model_card(metrics, data, params.data.split, deserved["champion"]),
+        "model_card.md": model_card(
+            metrics,
+            data,
+            params.data.split,
+            deserved["champion"],
+            share_intervals(models[deserved["champion"]]["test"], metrics["test_images"]),
+        ),
         "results.md": results_page(
             metrics,
             [found.search for found in searches.values()],

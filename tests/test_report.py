@@ -1,4 +1,4 @@
-from report import class_intervals, compare_all, doubtful_labels
+from report import class_intervals, compare_all, doubtful_labels, share_intervals
 
 import numpy as np
 import pytest
@@ -48,3 +48,9 @@ def test_intervals_of_classes_are_wilsons():
     # by hand: (k + z²/2 ± z √(k (n − k) / n + z²/4)) / (n + z²) with z = 1.96
     intervals = class_intervals(np.array([0.3, 0.0]), [10, 100])
     assert intervals == pytest.approx(np.array([[0.1078, 0.6032], [0.0, 0.0370]]), abs=1e-4)
+
+
+def test_intervals_of_shares():
+    # By hand, with z = 1.96: (0.5 + z²/20 ± z·√(0.25/10 + z²/400)) / (1 + z²/10) for 5 of 10.
+    found = share_intervals({"accuracy": 0.4, "top5_accuracy": 0.5, "nll": 1.0}, 10)
+    assert found == {"top5_accuracy": pytest.approx((0.23659, 0.76341), abs=1e-5)}

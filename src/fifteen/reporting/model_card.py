@@ -23,7 +23,13 @@ LICENCES = {
 }
 
 
-def model_card(metrics: tables.Metrics, data: Mapping[str, Any], split: Split, name: str) -> str:
+def model_card(
+    metrics: tables.Metrics,
+    data: Mapping[str, Any],
+    split: Split,
+    name: str,
+    intervals: Mapping[str, tuple[float, float]],
+) -> str:
     """The card of one model, in Markdown.
 
     Args:
@@ -31,8 +37,11 @@ def model_card(metrics: tables.Metrics, data: Mapping[str, Any], split: Split, n
         data: the content of `reports/data/summary.json`.
         split: how the source's training images were cut.
         name: of the model.
+        intervals: those of 95 % of its `top5_accuracy` and, where it has that,
+            `superclass_accuracy` on the test images.
     """
     model = metrics["models"][name]
+    test = model["test"]
     single = model["kind"] == "single"
     trained = model if single else metrics["models"][model["variant"]]
     parameters = {} if single else {key: model[key] for key in ("variant", "method", "members")}
@@ -45,30 +54,25 @@ def model_card(metrics: tables.Metrics, data: Mapping[str, Any], split: Split, n
             description=description,
             metrics=metrics,
             model=model,
-            test=model["test"],
+            test=test,
             data=data,
             classes=data["classes"],
             split={part: _ranges(ranges) for part, ranges in split},
             per_class={part: tables.per_class(data, part) for part in data["images"]},
             licence=LICENCES[metrics["source"]],
             trained=trained,
-            wrong=tables.percent(1 - model["test"]["accuracy"]),
+            wrong=tables.percent(1 - test["accuracy"]),
             parameters=json.dumps(
                 parameters | {"hyperparameters": trained["hyperparameters"]}, indent=2
             ),
             percent=tables.percent,
             accuracy_with_interval=tables.accuracy_with_interval,
-            share_with_interval=share_with_interval,
+            shares={
+                key: tables.accuracy_with_interval({"accuracy": test[key], "accuracy_ci95": found})
+                for key, found in intervals.items()
+            },
         )
     )
-
-
-def share_with_interval(share: float, images: int) -> str:
-    """A share of so many images in percent, with its 95 % interval as `wilson_interval` has it."""
-    from scipy import stats  # slow to import, and needed by the card alone
-
-    found = stats.binomtest(round(share * images), images).proportion_ci(0.95, method="wilson")
-    return tables.accuracy_with_interval({"accuracy": share, "accuracy_ci95": found})
 
 
 def _ranges(ranges: Iterable[Iterable[float]]) -> str:
