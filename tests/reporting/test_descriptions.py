@@ -32,7 +32,7 @@ def test_a_training_in_words():
         "nine 3×3 convolutions in three residual groups, the first of 64 filters, behind a "
         "whitening stem; Muon, learning rate from 0 to 0.18 and down to 0.018, with restarts; "
         "images mirrored in every second epoch, shifted by up to 2 pixels, with a cutout of 8 "
-        "pixels, of 20, then 32 pixels; label smoothing 0.1, self-distillation (at the end "
+        "pixels, of 20, then 32 pixels; label smoothing 0.1, self-distillation (up to "
         "0.5 of a target is the network's own answer); lookahead averaging of the weights; 15 "
         "epochs in batches of 1024; stops after 3 epochs without a better validation loss, keeps "
         "the epoch with the best validation loss and 2 snapshots"

@@ -127,7 +127,7 @@ def _targets(training: Mapping[str, Any]) -> Iterable[str]:
         yield f"label smoothing {training['label_smoothing']:g}"
     if training["self_distillation"]:
         share = training["self_distillation"]
-        yield f"self-distillation (at the end {share:g} of a target is the network's own answer)"
+        yield f"self-distillation (up to {share:g} of a target is the network's own answer)"
 
 
 def _kept(training: Mapping[str, Any]) -> Iterable[str]:
