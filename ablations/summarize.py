@@ -31,7 +31,10 @@ def of_make_seeds(rung: Rung, source: str) -> dict[int, dict[str, Any]]:
             "val_accuracy": one["validation_accuracy"],
             "last_val_accuracy": one["last_validation_accuracy"],
             "seconds": one["train_seconds"],
-            **{key: one[key] for key in ("training", "parameters", "commit", "modified")},
+            **{
+                key: one[key]
+                for key in ("training", "parameters", "hardware", "commit", "modified")
+            },
         }
         for one in known
         if "commit" in one and not other_than(rung.training, one["training"])

@@ -8,8 +8,10 @@ Usage: python benchmarks/networks.py [--repeats 5] [--models swift swift_small]
 
 Columns: images per second over those of PyTorch; operations per second over those of a large
 convolution, measured beside it; time to make a batch over that of a step (each has all cores to
-itself); an epoch of the committed training at full resolution over its bare steps, where that
-was on a machine like this one.
+itself), in full size and, where a training begins with smaller images, with the smallest; an epoch
+of the committed training in full size over its bare steps, where that was on a machine like this
+one. A step is forward and backward pass and optimizer; self-distillation, averaging, metrics and
+validation count to the stage.
 """
 
 import argparse
@@ -30,7 +32,7 @@ from fifteen import hardware  # noqa: E402
 from fifteen.config import Training, load_params  # noqa: E402
 from fifteen.data.arrays import Part  # noqa: E402
 from fifteen.data.pipeline import steps_per_epoch, training_batches  # noqa: E402
-from fifteen.errors import run_stage  # noqa: E402
+from fifteen.errors import UserError, run_stage  # noqa: E402
 from fifteen.files import read_json  # noqa: E402
 from fifteen.networks.registry import build_network  # noqa: E402
 from fifteen.training.kernels import with_fast_kernels  # noqa: E402
@@ -43,9 +45,10 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 CLASSES = 100
+FULL = 32  # pixels
 TRAINING_IMAGES = 45_000
 PRECISIONS = ("mixed_bfloat16", "float32")
-COLUMNS = ["/ PyTorch", "of conv peak", "input / step", "stage / steps"]
+COLUMNS = ["/ PyTorch", "of conv peak", "input / step", "if smallest", "stage / steps"]
 COLUMNS += ["images/s", "GFLOP/s", "ms/step", "PyTorch im./s"]
 Step = Callable[[], object]
 
@@ -68,7 +71,7 @@ def convolution(precision: str) -> tuple[Step, float]:
 
 def operations(network: keras.Model) -> float:
     """Operations of the convolutions and dense layers for one 32×32 image, forward."""
-    network = keras.models.clone_model(network, keras.Input((32, 32, 3)))
+    network = keras.models.clone_model(network, keras.Input((FULL, FULL, 3)))
     total = 0
     for layer in network.layers:
         if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
@@ -78,12 +81,9 @@ def operations(network: keras.Model) -> float:
 
 
 def keras_step(
-    config: Training, precision: str, images: np.ndarray, labels: np.ndarray
-) -> tuple[Step, float]:
-    """One training step as the stage makes it, and its operations."""
-    keras.config.set_dtype_policy(precision)
-    network = build_network(config.network, CLASSES, images)
-    cost = 3 * operations(network) * len(images)
+    network: keras.Model, config: Training, images: np.ndarray, labels: np.ndarray
+) -> Step:
+    """One training step with the kernels, the optimizer and the cross-entropy of the stage."""
     network = with_fast_kernels(network)
     rates = np.full(1, 1e-3, np.float32)
     network.compile(
@@ -93,12 +93,36 @@ def keras_step(
     )
     network.make_train_function()
     batches = iter(tf.data.Dataset.from_tensors((tf.constant(images), labels)).repeat())
-    return lambda: float(network.train_function(batches)["loss"]), cost
+    return lambda: float(network.train_function(batches)["loss"])
 
 
-def input_seconds(config: Training, part: Part, batches: int = 40) -> float:
-    """The time to make a batch of a training at full resolution, the mean of many."""
-    config = config.model_copy(update={"resolution": None, "epochs": 1000})
+def torch_step(
+    network: keras.Model, config: Training, images: np.ndarray, labels: np.ndarray, precision: str
+) -> Step:
+    """The same step in PyTorch.
+
+    Raises:
+        UserError: its network is another one.
+    """
+    from swift_torch import Swift, training_step
+
+    twin = Swift(config.network.width, CLASSES)
+    ours, theirs = (
+        sorted(np.prod(shape) for shape in shapes)
+        for shapes in (
+            [variable.shape for variable in network.trainable_variables],
+            [p.shape for p in twin.parameters() if p.requires_grad],
+        )
+    )
+    if ours != theirs:
+        raise UserError("benchmarks/swift_torch.py has other weights than the network of Keras")
+    return training_step(twin, images, labels, config.label_smoothing, precision)
+
+
+def input_seconds(config: Training, part: Part, pixels: int, batches: int = 40) -> float:
+    """The time to make a batch of images of `pixels`, the mean of many."""
+    resolution = None if pixels == FULL else [[0, pixels]]
+    config = config.model_copy(update={"resolution": resolution, "epochs": 1000})
     stream = iter(training_batches(part, config, 0, 0, CLASSES, total_steps=10**6))
     for _ in range(batches // 4):
         next(stream)
@@ -136,19 +160,26 @@ def stage_epoch_seconds(name: str, device: str, precision: str) -> float | None:
 def row(name: str, config: Training, precision: str, device: str, repeats: int) -> list[str]:
     """What is measured of one training in one precision."""
     random = np.random.default_rng(0)
-    pixels = random.integers(0, 256, (TRAINING_IMAGES, 32, 32, 3), np.uint8)
+    pixels = random.integers(0, 256, (TRAINING_IMAGES, FULL, FULL, 3), np.uint8)
     part = Part(pixels, random.integers(0, CLASSES, len(pixels)).astype(np.int32))
     images = pixels[: config.batch_size].astype(np.float32)
     labels = part.labels[: config.batch_size]
 
-    step, step_operations = keras_step(config, precision, images, labels)
+    keras.config.set_dtype_policy(precision)
+    network = build_network(config.network, CLASSES, images)
+    step_operations = 3 * operations(network) * len(images)
     peak, peak_operations = convolution(precision)
-    steps = {"step": step, "peak": peak}
+    steps = {"step": keras_step(network, config, images, labels), "peak": peak}
+    smallest = int(min(size for _, size in config.resolution or [[0, FULL]]))
+    if smallest < FULL:
+        small = images[:, :smallest, :smallest]
+        steps["smallest"] = keras_step(network, config, small, labels)
     if config.network.name == "swift" and find_spec("torch"):
-        from swift_torch import training_step
-
-        steps["torch"] = training_step(config.network.width, CLASSES, images, labels, precision)
+        steps["torch"] = torch_step(network, config, images, labels, precision)
     times = medians(steps, repeats)
+
+    def input_share(step: str, pixels: int) -> str:
+        return f"{input_seconds(config, part, pixels) / times[step]:.1%}" if step in times else "–"
 
     speed = step_operations / times["step"]
     stage = stage_epoch_seconds(name, device, precision)
@@ -157,7 +188,8 @@ def row(name: str, config: Training, precision: str, device: str, repeats: int) 
     return [
         f"{torch / times['step']:.2f}" if torch else "–",
         f"{speed * times['peak'] / peak_operations:.1%}",
-        f"{input_seconds(config, part) / times['step']:.1%}",
+        input_share("step", FULL),
+        input_share("smallest", smallest),
         f"{stage / bare:.2f}" if stage else "–",
         f"{config.batch_size / times['step']:.0f}",
         f"{speed / 1e9:.0f}",
@@ -179,8 +211,8 @@ def main() -> None:
     names = arguments.models or [name for name in trainings if name in first_of_each.values()]
 
     device = hardware.configure("auto").device
-    print(f"{device}; images of 32×32\n")
-    layout = "{:12} {:15}" + "{:>15}" * len(COLUMNS)
+    print(f"{device}; images of {FULL}×{FULL}\n")
+    layout = "{:12} {:15}" + "{:>14}" * len(COLUMNS)
     print(layout.format("network", "precision", *COLUMNS))
     for precision in PRECISIONS:
         for name in names:

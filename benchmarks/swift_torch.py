@@ -1,5 +1,11 @@
-"""`swift` in PyTorch: the same layers, loss and optimizer, for benchmarks/networks.py alone."""
+"""`swift` in PyTorch, for benchmarks/networks.py alone: the same layers, loss and optimizer.
 
+Muon has the constants that src/fifteen/config.py has as defaults.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -85,11 +91,12 @@ class Muon(torch.optim.Optimizer):
                     p.sub_(gradient + 0.9 * moment, alpha=7.67 * group["rate"])
 
 
-def training_step(width: int, classes: int, images: object, labels: object, precision: str):  # noqa: ANN201
+def training_step(
+    network: Swift, images: np.ndarray, labels: np.ndarray, label_smoothing: float, precision: str
+) -> Callable[[], float]:
     """A function that makes one training step with these (N, 32, 32, 3) float32 images."""
-    torch.manual_seed(1)
     dtype = torch.bfloat16 if precision == "mixed_bfloat16" else torch.float32
-    network = Swift(width, classes).to(memory_format=torch.channels_last)
+    network = network.to(memory_format=torch.channels_last)
     trainable = [p for p in network.parameters() if p.requires_grad]
     optimizer = Muon(trainable, 1e-3, dtype)
     x = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
@@ -99,7 +106,7 @@ def training_step(width: int, classes: int, images: object, labels: object, prec
         optimizer.zero_grad()
         with torch.autocast("cpu", dtype=dtype, enabled=dtype == torch.bfloat16):
             logits = network((x - 127.5) / 64)
-        loss = functional.cross_entropy(logits.float(), y, label_smoothing=0.25)
+        loss = functional.cross_entropy(logits.float(), y, label_smoothing=label_smoothing)
         loss.backward()
         optimizer.step()
         return loss.item()

@@ -5,6 +5,7 @@ Usage: python src/report.py [--force]
 
 import argparse
 import csv
+from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
@@ -14,10 +15,12 @@ from fifteen import registry
 from fifteen.config import load_params
 from fifteen.errors import run_stage
 from fifteen.evaluation.importance import importances
+from fifteen.evaluation.metrics import wilson_interval
 from fifteen.evaluation.significance import compare
 from fifteen.files import new_file, new_folder, read_json, write_json
 from fifteen.reporting import charts, ensembles, ladder, search_figures
 from fifteen.reporting import comparison_figures as figures
+from fifteen.reporting.comparisons import members_compared, relative_to
 from fifteen.reporting.csv_rows import read_rows
 from fifteen.reporting.diversity_figures import gains_figure, matrices_figure
 from fifteen.reporting.model_card import model_card
@@ -34,24 +37,56 @@ REPORTS = Path("reports")
 MODELS = REPORTS / "models"
 
 
-def right_answers(name: str) -> np.ndarray:
-    """(1 + M, N), bool: which test images a model gets right, then those of each of M members."""
-    path = MODELS / name / "answers.csv"
-    labels, *answers = np.loadtxt(path, int, delimiter=",", skiprows=1, unpack=True)
-    return np.array(answers) == labels
+def read_answers(names: Iterable[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The labels of the N test images, and what each model answers.
+
+    Returns:
+        (N,) class ids; of each model (1 + M, N) class ids, its own and then those of M members.
+    """
+    answers = {}
+    for name in names:
+        path = MODELS / name / "answers.csv"
+        labels, *found = np.loadtxt(path, int, delimiter=",", skiprows=1, unpack=True)
+        answers[name] = np.array(found)
+    return labels, answers
 
 
-def compare_all(models: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every model against every earlier one, and each ensemble against two of its members."""
-    right = {name: right_answers(name) for name in models}
+def compare_all(
+    models: dict[str, dict[str, Any]], labels: np.ndarray, answers: dict[str, np.ndarray]
+) -> list[dict[str, Any]]:
+    """Every model against every earlier one, and each ensemble against its last and best member.
+
+    `labels` and `answers`, by model, are as `read_answers` gives them.
+    """
+    right = {name: of_model == labels for name, of_model in answers.items()}
     pairs = [(a, b, right[a][0], right[b][0]) for b, a in combinations(models, 2)]
     for name, (of_model, *of_members) in right.items():
         if of_members:  # averaged weights leave none
-            best = int(np.argmax(models[name]["member_validation_accuracy"]))
-            for which, index in {"last_snapshot": -1, "best_snapshot": best}.items():
+            members = members_compared(models[name]["member_validation_accuracy"])
+            for which, index in members.items():
                 member = f"{models[name]['variant']}:{which}"
                 pairs.append((name, member, of_model, of_members[index]))
     return [{"a": a, "b": b, **compare(right_a, right_b)} for a, b, right_a, right_b in pairs]
+
+
+def doubtful_labels(
+    labels: np.ndarray, answers: dict[str, np.ndarray], class_names: list[str]
+) -> list[dict[str, Any]]:
+    """The images for which all models have one and the same answer, which is not the label.
+
+    Args:
+        labels: (N,) class ids.
+        answers: (N,) class ids by model; with fewer than two models nothing is agreed on.
+        class_names: by id.
+    """
+    if len(answers) < 2:
+        return []
+    first, *others = answers.values()
+    agreed = np.all([other == first for other in others], axis=0) & (first != labels)
+    return [
+        {"index": index, "class": class_names[labels[index]], "answer": class_names[first[index]]}
+        for index in np.flatnonzero(agreed).tolist()
+    ]
 
 
 def read_columns(path: Path) -> dict[str, np.ndarray]:
@@ -127,6 +162,18 @@ def write_figures(
         save_png(figure, folder / f"{name}.png")
 
 
+def class_intervals(accuracies: np.ndarray, images: list[int]) -> np.ndarray:
+    """(C, 2): Wilson's 95 % interval of the accuracy of each of C classes, by its test images."""
+    counted = zip(accuracies, images, strict=True)
+    return np.array([wilson_interval(round(share * count), count) for share, count in counted])
+
+
+def share_intervals(test: dict[str, Any], images: int) -> dict[str, tuple[float, float]]:
+    """Wilson's 95 % intervals of other shares than the accuracy, of so many test images."""
+    keys = [key for key in ("top5_accuracy", "superclass_accuracy") if key in test]
+    return {key: wilson_interval(round(test[key] * images), images) for key in keys}
+
+
 def draw_charts(
     models: dict[str, dict[str, Any]],
     data: dict[str, Any],
@@ -140,6 +187,7 @@ def draw_charts(
     """
     names = [first, *(name for name in models if name != first)]
     classes, superclasses = data["images_per_class"], data["superclasses"]
+    images = [entry["test"] for entry in classes]
     kind = "superclass_confusion" if superclasses else "confusion"
     matrices = {
         name: np.loadtxt(MODELS / name / f"{kind}.csv", int, delimiter=",") for name in names
@@ -148,6 +196,7 @@ def draw_charts(
         "curves": charts.curves_chart(histories, model_colours(models)),
         "per_class": charts.per_class_chart(
             {name: per_class[name] for name in names},
+            {name: class_intervals(per_class[name], images) for name in names},
             [entry["class"] for entry in classes],
             [entry["superclass"] for entry in classes] if superclasses else None,
         ),
@@ -233,13 +282,23 @@ def main() -> None:
     params = load_params()
     models = {name: read_json(MODELS / name / "metrics.json") for name in params.model_names()}
     data = read_json(REPORTS / "data" / "summary.json")
+    classes = [entry["class"] for entry in data["images_per_class"]]
+    singles = of_kind(models, "single")
+    labels, answers = read_answers(models)
+    comparisons = compare_all(models, labels, answers)
+    beside_baseline = {c["a"]: c["verdict"] for c in relative_to(comparisons, "baseline")}
+    good = [name for name in singles if beside_baseline.get(name) == "better"]
     metrics = {
         "source": data["source"],
         "epoch_budget": params.budget.epochs,
         **{f"{part}_images": count for part, count in data["images"].items()},
         "hardware": models["baseline"]["hardware"],
         "models": models,
-        "comparisons": compare_all(models),
+        "comparisons": comparisons,
+        "doubtful_labels": {
+            "models": good,
+            "images": doubtful_labels(labels, {name: answers[name][0] for name in good}, classes),
+        },
     }
     searches, diversities = read_searches(models), member_diversities(models)
     changes, designs = (
@@ -250,12 +309,11 @@ def main() -> None:
         )
     )
 
-    singles, classes = of_kind(models, "single"), data["images_per_class"]
     histories = {name: read_columns(MODELS / name / "history.csv") for name in singles}
     per_class = {name: read_columns(MODELS / name / "per_class.csv")["accuracy"] for name in models}
 
     with new_folder(REPORTS / "figures") as folder:
-        write_figures(folder, metrics, [one["class"] for one in classes], histories, per_class)
+        write_figures(folder, metrics, classes, histories, per_class)
         write_search_figures(folder, searches)
         write_diversity_figures(folder, diversities, models)
         write_measured_figures(folder, changes, designs)
@@ -274,8 +332,21 @@ def main() -> None:
     )
     deserved = aliases(models)
     pages = {
-        "model_card.md": model_card(metrics, data, deserved["champion"]),
-        "results.md": results_page(metrics, [found.search for found in searches.values()]),
+        "model_card.md": model_card(
+            metrics,
+            data,
+            params.data.split,
+            deserved["champion"],
+            share_intervals(models[deserved["champion"]]["test"], metrics["test_images"]),
+        ),
+        "results.md": results_page(
+            metrics,
+            [found.search for found in searches.values()],
+            diversities,
+            changes,
+            designs,
+            data,
+        ),
         "report.html": render_page(
             metrics,
             searches,

@@ -11,7 +11,7 @@ from fifteen.errors import UserError, run_stage
 from fifteen.experiments import read_from_experiment
 from fifteen.files import new_file, read_json
 from fifteen.reporting.summary import summary_markdown
-from fifteen.reporting.tables import ensemble_verdicts, headline, results_text
+from fifteen.reporting.tables import choice, ensemble_verdicts, headline, results_text
 
 METRICS, PAGE = Path("reports/metrics.json"), Path("reports/report.html")
 SEEDS = "seeds.json"
@@ -75,15 +75,15 @@ Ask the best model:      make serve MODEL=fifteen-{source}@champion
 For what follows:        . .venv/bin/activate
 Classify pictures:       python src/predict.py --model fifteen-{source}@champion PICTURE…
 Change one thing:        dvc exp run {change}
-Compare experiments:     dvc exp show"""
+Compare experiments:     dvc exp show --only-changed --drop '.*/'"""
 
 
 def main() -> None:
     """Print the results, or write them into README.md."""
     parser = argparse.ArgumentParser(description=__doc__)
-    choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--experiment", metavar="NAME", help="show a DVC experiment's results")
-    choice.add_argument("--readme", action="store_true", help="write the table into README.md")
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument("--experiment", metavar="NAME", help="show a DVC experiment's results")
+    modes.add_argument("--readme", action="store_true", help="write the table into README.md")
     parser.add_argument(
         "--made-with", default="", metavar="OPTIONS", help="those of `dvc exp run` that made it"
     )
@@ -103,7 +103,7 @@ def main() -> None:
     else:
         text, page = METRICS.read_text(encoding="utf-8"), PAGE
     metrics = json.loads(text)
-    print(f"\n{results_text(metrics)}\n\n{headline(metrics)}")
+    print(f"\n{results_text(metrics)}\n\n{headline(metrics)}\n{choice(metrics)}")
     print("\n".join(ensemble_verdicts(metrics)))
     print(next_steps(page, metrics["source"], arguments.made_with))
 

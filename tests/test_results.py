@@ -53,3 +53,4 @@ def test_the_next_steps_are_of_these_results(made_with):
     if made_with:
         command = command.replace("run", f"run {made_with}")
     assert steps["Change one thing"] == command
+    assert steps["Compare experiments"] == "dvc exp show --only-changed --drop '.*/'"

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from math import erf
 
 from fifteen.config import Training
 from fifteen.networks import swift as module
@@ -306,6 +307,7 @@ def test_logits_are_scaled(scale):
     [
         ("relu", lambda x: np.maximum(x, 0)),
         ("silu", lambda x: x / (1 + np.exp(-x))),
+        ("gelu", lambda x: x / 2 * (1 + np.vectorize(erf)(x / np.sqrt(2)))),
     ],
 )
 def test_the_activation_is_used_throughout(name, function):

@@ -57,6 +57,7 @@ def measured_by_make_seeds():
         "validation_accuracy": 0.25,
         "last_validation_accuracy": 0.125,
         "train_seconds": 3.0,
+        "hardware": {"device": "a GPU", "precision": "float32"},
         "commit": "0" * 40,
         "modified": False,
     }

@@ -68,6 +68,16 @@ def test_images(project):
     return images, labels
 
 
+def plots_page(project):
+    """The page that `dvc plots` wrote last, which needs nothing from the network."""
+    page = project.root / "dvc_plots" / "index.html"
+    text = page.read_text(encoding="utf-8")
+    scripts = re.findall(r'<script[^>]* src="([^"]+)"', text)
+    assert len(scripts) == 3
+    assert all((page.parent / script).is_file() for script in scripts)
+    return text
+
+
 def stages_run(output):
     return re.findall(r"^Running stage '(.+)':$", output, re.MULTILINE)
 
@@ -144,9 +154,13 @@ def test_numbers_file(project):
 def test_comparisons_in_the_numbers_file(project):
     metrics = project.json("reports/metrics.json")
     pairs = {frozenset((row["a"], row["b"])) for row in metrics["comparisons"]}
-    members = {f"snapshot:{which}_snapshot" for which in ("last", "best")}
     expected = {frozenset(pair) for pair in combinations(MODELS, 2)}
-    assert pairs == expected | {frozenset((a, b)) for a in COMBINED for b in members}
+    for name in COMBINED:
+        members = metrics["models"][name]["member_validation_accuracy"]
+        expected.add(frozenset((name, "snapshot:last_snapshot")))
+        if max(members) > members[-1]:
+            expected.add(frozenset((name, "snapshot:best_snapshot")))
+    assert pairs == expected
     for row in metrics["comparisons"]:
         assert set(row) == {"a", "b", "difference", "ci95", "mcnemar_p", "verdict"}
         low, high = row["ci95"]
@@ -271,10 +285,7 @@ def test_metrics_and_plots_can_be_shown(project):
     shown = project.read("dvc", "metrics", "show", "--json")[""]["data"]
     assert list(shown["reports/accuracy.json"]["data"]) == MODELS
     project.run("dvc", "plots", "show")
-    page = project.root / "dvc_plots" / "index.html"
-    scripts = re.findall(r'<script[^>]* src="([^"]+)"', page.read_text(encoding="utf-8"))
-    assert len(scripts) == 3
-    assert all((page.parent / script).is_file() for script in scripts)  # nothing from the network
+    assert plots_page(project)
 
 
 # What a user does next
@@ -366,6 +377,17 @@ def test_an_override_reruns_only_what_it_must(workspace):
     found = {name: scores["test"] for name, scores in accuracies(shown).items()}
     assert found == {name: model["test"]["accuracy"] for name, model in models.items()}
     assert found["refined"] == run.data.metrics["test/accuracy"]
+
+    table = workspace.run("dvc", "exp", "show", "--only-changed", "--drop", ".*/", "--csv")
+    (header,) = [line.split(",") for line in table.splitlines() if line.startswith("Experiment,")]
+    assert "variants.refined.schedule.rate" in header
+    assert len(header) < 12  # of hundreds
+    changed = workspace.read("dvc", "metrics", "diff", "--json")["reports/accuracy.json"]
+    assert {key.split(".")[0] for key in changed} == {"refined"}
+    workspace.run("dvc", "plots", "diff", "HEAD")
+    assert {'"rev": "HEAD"', '"rev": "workspace"'} <= set(
+        re.findall(r'"rev": "\w+"', plots_page(workspace))
+    )
 
 
 def test_a_lost_lock_file_costs_no_training(workspace):

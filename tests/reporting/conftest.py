@@ -1,6 +1,8 @@
 import copy
 import json
+from types import SimpleNamespace
 
+from fifteen.config import Training
 from fifteen.reporting import ensembles, ladder
 
 import numpy as np
@@ -8,6 +10,8 @@ import pytest
 from PIL import Image
 
 HARDWARE = {"device": "2 cores of a CPU", "precision": "float32"}
+# As `evaluate` writes it: every key, those at their defaults too.
+TRAINING = Training.model_validate({"network": "baseline", "epochs": 15}).model_dump()
 
 
 def result(kind, accuracy, validation, **extra):
@@ -20,11 +24,7 @@ def result(kind, accuracy, validation, **extra):
         "validation": {"accuracy": validation},
         "temperature": 0.5,
         "hardware": HARDWARE,
-        "hyperparameters": {
-            "schedule": {"name": "constant"},
-            "label_smoothing": 0.0,
-            "patience": 3,
-        },
+        "hyperparameters": copy.deepcopy(TRAINING),
         "test": {
             "accuracy": accuracy,
             "accuracy_ci95": [accuracy - 0.01, accuracy + 0.01],
@@ -64,7 +64,13 @@ METRICS = {
         "baseline": result("single", 0.4162, 0.42),
         "snapshot": result("single", 0.5, 0.51),
         "snapshot_sum": result(
-            "ensemble", 0.515, 0.53, method="sum", variant="snapshot", members=5
+            "ensemble",
+            0.515,
+            0.53,
+            method="sum",
+            variant="snapshot",
+            members=5,
+            member_validation_accuracy=[0.3, 0.4, 0.45, 0.51, 0.5],
         ),
     },
     "comparisons": [
@@ -74,6 +80,12 @@ METRICS = {
         comparison("snapshot_sum", "snapshot:last_snapshot", 0.012, "better"),
         comparison("snapshot_sum", "snapshot:best_snapshot", 0.002, "same", 0.5),
     ],
+    "doubtful_labels": {
+        "models": ["snapshot", "another"],
+        "images": [
+            {"index": 3 * number, "class": "apple", "answer": "otter"} for number in range(12)
+        ],
+    },
 }
 
 
@@ -201,8 +213,7 @@ def importances():
     return copy.deepcopy(IMPORTANCES)
 
 
-@pytest.fixture
-def diversity():
+def make_diversity():
     """The fields of `fifteen.evaluation.diversity.Diversity` for three members, five classes."""
     matrix = np.array([[0, 0.3, 0.4], [0.3, 0, 0.2], [0.4, 0.2, 0]])
     return {
@@ -216,8 +227,7 @@ def diversity():
     }
 
 
-@pytest.fixture
-def changes():
+def make_changes():
     """Rows of a ladder: one step that is real, one thing left out that may be noise."""
     gain = {"gain": 0.11, "gain_error": 0.01, "against": "start", "verdict": "better"}
     loss = {"gain": -0.01, "gain_error": 0.01, "against": "small", "verdict": "unsure"}
@@ -235,6 +245,7 @@ def changes():
             seconds=100.0,
             parameters=1000,
             seeds=(1, 2),
+            hardware="2 cores of a CPU, float32",
             commits=("01234567",),
             **compared,
         )
@@ -246,8 +257,7 @@ def changes():
     ]
 
 
-@pytest.fixture
-def designs():
+def make_designs():
     """Rows of two designs that share the epochs of one model; the second is better than it."""
     return [
         ensembles.Row(
@@ -269,9 +279,28 @@ def designs():
             verdict=verdict,
             seconds=100.0,
             seeds=(1, 2),
+            hardware="2 cores of a CPU, float32",
         )
         for design, difference, verdict in [("cycle", 0.005, "same"), ("five", 0.03, "better")]
     ]
+
+
+diversity, changes, designs = map(pytest.fixture, (make_diversity, make_changes, make_designs))
+
+
+@pytest.fixture(scope="session")
+def examples():
+    """What those above are made of, for what is made once for many tests."""
+    return SimpleNamespace(
+        metrics=METRICS,
+        result=result,
+        comparison=comparison,
+        search=SEARCH,
+        importance=IMPORTANCES["by_name"]["schedule.peak"],
+        diversity=make_diversity(),
+        changes=make_changes(),
+        designs=make_designs(),
+    )
 
 
 @pytest.fixture
@@ -293,6 +322,8 @@ def reports(tmp_path, metrics):
             png(folder / f"{picture}.png")
         rows = [f"{index},class {index},100,0.5" for index in range(100)]
         (folder / "per_class.csv").write_text("\n".join(["class,name,images,accuracy", *rows]))
+        confusion = 3 * np.eye(20, dtype=int) + np.eye(20, k=1, dtype=int)
+        np.savetxt(folder / "superclass_confusion.csv", confusion, "%d", ",")
     for name in ("contact_sheet", "copies"):
         png(tmp_path / "data" / f"{name}.png")
     summary = {

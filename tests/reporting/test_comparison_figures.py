@@ -57,6 +57,17 @@ def test_accuracy_figure_without_the_original(metrics):
     assert legend_texts(figure) == ["this project, 95 % interval"]
 
 
+def test_dot_plots_can_be_read_on_a_phone(metrics):
+    models = metrics["models"]
+    for figure in (
+        accuracy_figure(models, {}, model_colours(models)),
+        differences_figure(metrics["comparisons"], "baseline"),
+    ):
+        pixels_of_an_inch = 340 / figure.get_figwidth()
+        size = figure.axes[0].xaxis.label.get_size() / 72  # inches
+        assert size * pixels_of_an_inch >= 8
+
+
 def test_differences_figure(metrics):
     metrics["comparisons"][0]["verdict"] = "same"
     figure = differences_figure(metrics["comparisons"], "baseline")

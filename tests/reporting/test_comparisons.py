@@ -1,4 +1,4 @@
-from fifteen.reporting.comparisons import compared, relative_to
+from fifteen.reporting.comparisons import compared, members_compared, relative_to
 
 import pytest
 
@@ -34,3 +34,9 @@ def test_compared_either_way_round(metrics):
 def test_compared_says_what_is_missing(metrics):
     with pytest.raises(KeyError, match="snapshot is not compared with tuned"):
         compared(metrics["comparisons"], "snapshot", "tuned")
+
+
+def test_an_ensemble_is_compared_with_its_last_and_its_best_member():
+    assert members_compared([0.1, 0.3, 0.3, 0.2]) == {"last_snapshot": 3, "best_snapshot": 1}
+    assert members_compared([0.1, 0.2, 0.3]) == {"last_snapshot": 2}
+    assert members_compared([0.3, 0.2, 0.3]) == {"last_snapshot": 2}  # none is better

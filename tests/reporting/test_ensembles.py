@@ -43,6 +43,7 @@ def result(single, together, shift=0, average=True):
         "sum_of_views": scored(together + 0.01, shift),
         "disagreement": 0.25,
         "seconds": 100.0,
+        "hardware": {"device": "2 cores of a CPU", "precision": "float32"},
     }
 
 
@@ -108,6 +109,7 @@ def test_markdown(rows):
     assert cells[11] == "–"  # no average
     assert "one \\| cycle" in text
     assert "after at most 15 epochs of all members together" in text
+    assert text.rstrip().endswith("Trained on 2 cores of a CPU, float32.")
 
 
 def row(design, difference, error, variant="small"):
@@ -140,8 +142,8 @@ def test_the_best_design_is_judged_and_the_others_are_named():
     [
         (
             0.005,
-            "not distinguishable from that model, the same as far as these images can tell "
-            "(difference +0.50 pp, 95 % interval −0.50 to +1.50).",
+            "not distinguishable from that model (difference +0.50 pp, 95 % interval −0.50 to "
+            "+1.50).",
         ),
         (-0.02, "worse than that model by 2.00 pp (95 % interval 1.00 to 3.00)."),
     ],

@@ -8,14 +8,26 @@ from fifteen.reporting.ladder import (
     ladder_figure,
     ladder_markdown,
     ladder_rows,
+    largest_gains,
     pooled_deviation,
 )
 from fifteen.reporting.style import save_png
 
 import pytest
 
+CPU = {"device": "2 cores of a CPU", "precision": "float32"}
+GPU = {"device": "a GPU", "precision": "float32"}
 
-def rung(name, accuracies, part="ladder", seconds=100.0, commit="0123456789ab", modified=False):
+
+def rung(
+    name,
+    accuracies,
+    part="ladder",
+    seconds=100.0,
+    hardware=CPU,
+    commit="0123456789ab",
+    modified=False,
+):
     """A rung with the accuracies of some seeds."""
     results = {
         seed: {
@@ -25,6 +37,7 @@ def rung(name, accuracies, part="ladder", seconds=100.0, commit="0123456789ab", 
             "last_val_accuracy": accuracy - 0.01,
             "seconds": seconds + seed,
             "parameters": 1000,
+            "hardware": hardware,
             "commit": commit,
             "modified": modified,
         }
@@ -39,7 +52,7 @@ MEASURED = [
     rung("start", {1: 0.40, 2: 0.40}),
     rung("flips", {1: 0.50, 2: 0.52}),
     rung("smoothing", {1: 0.50, 2: 0.53}),
-    rung("wide", {2: 0.60}, modified=True),
+    rung("wide", {2: 0.60}, hardware=GPU, modified=True),
     rung("no_flips", {1: 0.40, 2: 0.40}, part="leave_one_out"),
 ]
 ONE_SEED = [rung("start", {1: 0.40}), rung("flips", {1: 0.50})]
@@ -162,6 +175,7 @@ def test_markdown():
         line.startswith("| no_flips | in words: no_flips | −11.50 ± 1.08 | worse | 40.00 ± 0.90 |")
         for line in lines
     )
+    assert "Trained on 2 cores of a CPU, float32; a GPU, float32; seconds of" in lines[-1]
     assert lines[-1].endswith("Commits: 01234567, 01234567+ (+: with changes).")
 
 
@@ -255,3 +269,30 @@ def test_every_dot_of_the_walk_is_whole():
 def test_figure_of_one_part_alone():
     assert len(ladder_figure(ladder_rows(MEASURED[:2], "smoothing", "small")).axes) == 1
     assert len(ladder_figure(ladder_rows(MEASURED[-1:], "smoothing", "small")).axes) == 1
+
+
+def test_the_largest_gains_answer_the_question(rows):
+    assert largest_gains(list(rows.values())) == [
+        "Of the 3 changes on the way from start to wide, which have 40.00 and 60.00 % of the "
+        "validation images right, these bring most: in words: flips (+11.00 ± 1.08 pp); in words: "
+        "wide (+7.00 ± 1.53 pp)."
+    ]
+
+
+def test_gains_that_cannot_be_judged_are_told_as_such():
+    assert largest_gains(ladder_rows(ONE_SEED, "start", "small")) == [
+        "Of the one change on the way from start to flips, which have 40.00 and 50.00 % of the "
+        "validation images right, these bring most: in words: flips (+10.00 pp). How much of that "
+        "is chance is not known, as none has two seeds."
+    ]
+
+
+def test_gains_that_may_be_noise_are_none(rows):
+    (sentence,) = largest_gains([rows["flips"], rows["smoothing"]])
+    assert sentence.startswith("None of the one change on the way from flips to smoothing,")
+    assert sentence.endswith(" brings a gain that can be told from noise.")
+
+
+def test_without_a_walk_there_is_no_answer(rows):
+    assert largest_gains([rows["no_flips"]]) == []
+    assert largest_gains([rows["start"], rows["no_flips"]]) == []

@@ -1,9 +1,19 @@
 import base64
+import inspect
 import io
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-from fifteen.reporting.page import SCRIPTS, VENDOR, _sort_key, render_page
+from fifteen.reporting.model_figures import confused_pairs_figure, mistakes_figure
+from fifteen.reporting.page import (
+    SCRIPTS,
+    SHOWN_MISTAKES,
+    SHOWN_PAIRS,
+    VENDOR,
+    _sort_key,
+    render_page,
+)
 from fifteen.reporting.search_tables import Searched
 
 import numpy as np
@@ -107,7 +117,7 @@ def test_what_a_change_is_called_is_escaped(metrics, reports, changes, designs):
     designs[1] = replace(designs[1], what=evil)
     html, page = render(metrics, reports, changes=changes, designs=designs)
     assert evil not in html
-    assert page.words.count(evil) == 4  # a sentence and a table, in both
+    assert page.words.count(evil) == 5  # a sentence and a table, in both; the lead
 
 
 def test_members_of_an_ensemble(metrics, reports, diversity):
@@ -129,7 +139,10 @@ def test_everything_is_there(metrics, reports):
     for text in (
         "may train for 15 epochs?",
         "snapshot_sum, the model with the best validation accuracy",  # headline
+        "It was chosen by its validation accuracy of 53.00 %",
         "41.62 (40.62–42.62)",  # results
+        "McNemar's test",  # in the glossary
+        "Adam, constant learning rate 0.001",  # what is what
         "class 55 (4.00)",  # the original's worst class of the baseline, by name
         "+0.28",  # ours minus the original
         "snapshot_sum is better than its last snapshot by 1.20 pp",
@@ -139,6 +152,7 @@ def test_everything_is_there(metrics, reports):
         "48–52",
         "100 classes in 20 superclasses",
         "otter (differs)",
+        "For 12 of the 10,000 test images",  # doubtful labels
     ):
         assert text in page.words
     assert {"h1", "h2", "h3", "main", "nav", "table", "figure"} <= set(page.tags)
@@ -221,6 +235,51 @@ def test_numbers_are_sorted_as_numbers_and_words_as_words(cell, key):
 def test_ties_of_a_vote_are_told(metrics, reports):
     metrics["models"]["snapshot_sum"]["test"]["tie_rate"] = 0.0712
     assert "The vote was tied for 7.12 % of the images." in render(metrics, reports)[1].words
+
+
+def test_the_best_model_is_first_and_open(metrics, reports):
+    metrics["models"]["snapshot"]["validation"]["accuracy"] = 0.6
+    html, _ = render(metrics, reports)
+    models = html[html.index('<section id="models">') : html.index('<section id="data">')]
+    heads = re.findall(r"<details( open)?>\n<summary><h3>(\w+)", models)
+    assert heads == [(" open", "snapshot"), ("", "snapshot_sum"), ("", "baseline")]
+
+
+def test_pictures_of_a_model_say_what_they_show(metrics, reports):
+    pairs = [{"true": f"t{n}", "predicted": f"p{n}", "count": 20 - n} for n in range(8)]
+    metrics["models"]["baseline"]["test"]["confused_pairs"] = pairs
+    metrics["models"]["snapshot"]["test"] |= {"confused_pairs": [], "accuracy": 0.9993}
+    _, page = render(metrics, reports)
+    alts = [image["alt"] for image in page.images]
+    assert (
+        "Test images of the classes that baseline confuses most, a row each: t0 taken for p0 (20), "
+        "t1 taken for p1 (19), t2 taken for p2 (18), t3 taken for p3 (17), t4 taken for p4 (16), "
+        "t5 taken for p5 (15)"
+    ) in alts
+    told = "; above each image its class, the answer and the probability of the answer"
+    # 41.62 % and 99.93 % of 10,000 are right
+    assert f"The 24 of 5,838 mistakes that baseline was surest of{told}" in alts
+    assert f"The 7 of 7 mistakes that snapshot was surest of{told}" in alts
+    assert "Test images of the classes that snapshot confuses most, a row each: none" in alts
+
+
+def test_as_many_are_told_as_the_figures_show():
+    def of(figure):
+        return inspect.signature(figure).parameters["count"].default
+
+    assert (of(confused_pairs_figure), of(mistakes_figure)) == (SHOWN_PAIRS, SHOWN_MISTAKES)
+
+
+def test_classes_and_superclasses_have_their_numbers_in_tables(metrics, reports):
+    _, page = render(metrics, reports)
+    for cells in (
+        ("class", "baseline", "snapshot", "snapshot_sum"),
+        ("class 99", "50.00", "50.00", "50.00"),
+        ("superclass", "baseline", "snapshot", "snapshot_sum"),
+        ("superclass 0", "75.00", "75.00", "75.00"),  # 3 of 4 are right
+        ("superclass 19", "100.00", "100.00", "100.00"),
+    ):
+        assert "".join(cells) in page.words
 
 
 def test_a_missing_picture_is_an_error(metrics, reports):

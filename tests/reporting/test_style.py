@@ -4,6 +4,7 @@ import sys
 from fifteen.reporting.style import PALETTE, figure_style, model_colours, new_figure, save_png
 
 import matplotlib
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -45,9 +46,17 @@ def test_settings_are_given_back():
 
 
 def test_colours_are_distinct_and_then_repeat():
-    colours = model_colours([f"model{index}" for index in range(12)])
-    assert len(set(list(colours.values())[:10])) == 10
-    assert colours["model0"] == colours["model10"] == PALETTE[0]
+    colours = model_colours([f"model{index}" for index in range(14)])
+    assert len(set(list(colours.values())[:12])) == 12
+    assert colours["model0"] == colours["model12"] == PALETTE[0]
+
+
+@pytest.mark.parametrize("colour", PALETTE)
+def test_lines_stand_out_from_white_paper(colour):
+    # The relative luminance of WCAG 2.2, which asks for 3:1 in what is not text.
+    shares = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 3
 
 
 def test_imports_stay_light():

@@ -6,18 +6,18 @@ import pytest
 def test_results_markdown(metrics):
     lines = tables.results_markdown(metrics).splitlines()
     assert lines[0] == (
-        "| model | kind | test accuracy % (95 % interval) | top-5 % | NLL (calibrated) "
-        "| ECE (calibrated) | superclass % | epochs | parameters | train s | best class "
-        "| worst class | original study % |"
+        "| model | kind | validation accuracy % | test accuracy % (95 % interval) | top-5 % "
+        "| NLL (calibrated) | ECE (calibrated) | superclass % | epochs | parameters | train s "
+        "| best class | worst class | original study % |"
     )
-    assert lines[1] == "| :-- | :-- |" + " --: |" * 11
+    assert lines[1] == "| :-- | :-- |" + " --: |" * 12
     assert lines[2] == (
-        "| baseline | single | 41.62 (40.62–42.62) | 75.00 | 2.346 (2.123) | 0.079 (0.012) "
-        "| 60.00 | 15 | 1,253,284 | 236 | apple (87.50) | otter (4.00) | 41.34 |"
+        "| baseline | single | 42.00 | 41.62 (40.62–42.62) | 75.00 | 2.346 (2.123) "
+        "| 0.079 (0.012) | 60.00 | 15 | 1,253,284 | 236 | apple (87.50) | otter (4.00) | 41.34 |"
     )
     assert lines[4] == (
-        "| snapshot_sum | sum of 5 | 51.50 (50.50–52.50) | 75.00 | 2.346 (2.123) | 0.079 (0.012) "
-        "| 60.00 | 15 | 1,253,284 | 236 | apple (87.50) | otter (4.00) | – |"
+        "| snapshot_sum | sum of 5 | 53.00 | 51.50 (50.50–52.50) | 75.00 | 2.346 (2.123) "
+        "| 0.079 (0.012) | 60.00 | 15 | 1,253,284 | 236 | apple (87.50) | otter (4.00) | – |"
     )
     assert lines[5:] == [
         "",
@@ -33,7 +33,7 @@ def test_columns_that_do_not_apply_are_left_out(metrics):
     text = tables.results_markdown(metrics)
     assert "superclass" not in text
     assert "original" not in text
-    assert all(line.count("|") == 12 for line in text.splitlines()[:5])
+    assert all(line.count("|") == 13 for line in text.splitlines()[:5])
 
 
 def test_names_cannot_break_the_markdown(metrics):
@@ -49,20 +49,21 @@ def test_comparisons_markdown(metrics):
         "| :-- | :-- | --: | --: | --: | --: |",
         "| baseline | snapshot_sum | −9.88 | −10.48 to −9.28 | &lt; 0.0001 | worse |",
         "| snapshot_sum | snapshot:last_snapshot | +1.20 | +0.60 to +1.80 | 0.0003 | better |",
-        "| snapshot_sum | snapshot:best_snapshot | +0.20 | −0.40 to +0.80 | 0.500 | same |",
+        "| snapshot_sum | snapshot:best_snapshot | +0.20 | −0.40 to +0.80 | 0.500 "
+        "| not distinguishable |",
     ]
 
 
 def test_results_text(metrics):
     assert tables.results_text(metrics).splitlines() == [
-        "model         kind      test %  95 % interval  top-5 %    NLL    ECE"
-        "  epochs  params  train s",
-        "baseline      single     41.62    40.62–42.62    75.00  2.346  0.079"
-        "      15  1.25 M      236",
-        "snapshot      single     50.00    49.00–51.00    75.00  2.346  0.079"
-        "      15  1.25 M      236",
-        "snapshot_sum  sum of 5   51.50    50.50–52.50    75.00  2.346  0.079"
-        "      15  1.25 M      236",
+        "model         kind      val %  test %  95 % interval  top-5    NLL    ECE"
+        "  epochs  params  time s",
+        "baseline      single    42.00   41.62    40.62–42.62  75.00  2.346  0.079"
+        "      15  1.25 M     236",
+        "snapshot      single    51.00   50.00    49.00–51.00  75.00  2.346  0.079"
+        "      15  1.25 M     236",
+        "snapshot_sum  sum of 5  53.00   51.50    50.50–52.50  75.00  2.346  0.079"
+        "      15  1.25 M     236",
     ]
 
 
@@ -70,7 +71,7 @@ def test_results_text_keeps_to_100_columns(metrics):
     metrics["models"]["a_variant_with_a_very_long_name_indeed"] = metrics["models"]["baseline"]
     lines = tables.results_text(metrics).splitlines()
     assert max(map(len, lines)) == 100
-    assert lines[-1].startswith("a_variant_with_a_v…  single")
+    assert lines[-1].startswith("a_variant_with…  single")
 
 
 def test_headline_names_the_model_that_validation_chose(metrics):
@@ -87,15 +88,44 @@ def test_headline_when_nothing_beats_the_baseline(metrics):
     assert tables.headline(metrics).endswith("; it is the baseline itself.")
 
 
+def test_the_choice_is_set_beside_the_second_best(metrics):
+    assert tables.choice(metrics) == (
+        "It was chosen by its validation accuracy of 53.00 %; next comes snapshot with 51.00 %, "
+        "which on the test images is worse than it by 1.50 pp (95 % interval 0.90 to 2.10, "
+        "McNemar p = 0.0003)."
+    )
+    metrics["comparisons"][2] = {**metrics["comparisons"][4], "a": "snapshot", "b": "snapshot_sum"}
+    assert tables.choice(metrics).endswith(
+        "is not distinguishable from it (difference +0.20 pp, 95 % interval −0.40 to +0.80, "
+        "McNemar p = 0.500)."
+    )
+
+
+def test_one_model_alone_is_no_choice(metrics):
+    metrics["models"] = {"baseline": metrics["models"]["baseline"]}
+    assert tables.choice(metrics) == "It was chosen by its validation accuracy of 42.00 %."
+
+
 def test_ensemble_verdicts(metrics):
     assert tables.ensemble_verdicts(metrics) == [
         "snapshot_sum is better than its last snapshot by 1.20 pp "
         "(95 % interval 0.60 to 1.80, McNemar p = 0.0003).",
-        "snapshot_sum is not distinguishable from its best snapshot, the same as far as these "
-        "images can tell (difference +0.20 pp, 95 % interval −0.40 to +0.80, McNemar p = 0.500).",
+        "snapshot_sum is not distinguishable from its best snapshot (difference +0.20 pp, "
+        "95 % interval −0.40 to +0.80, McNemar p = 0.500).",
         "snapshot_sum is better than the baseline by 9.88 pp "
         "(95 % interval 9.28 to 10.48, McNemar p < 0.0001).",
     ]
+
+
+def test_a_last_snapshot_that_is_the_best_one_is_told_once(metrics):
+    metrics["models"]["snapshot_sum"]["member_validation_accuracy"][-1] = 0.51  # as the best so far
+    del metrics["comparisons"][4]
+    last, baseline = tables.ensemble_verdicts(metrics)
+    assert last.startswith("snapshot_sum is better than its last and best snapshot by 1.20 pp")
+    assert baseline.startswith("snapshot_sum is better than the baseline")
+    assert tables.what_worked(metrics)[0][-1].startswith(
+        "snapshot_sum (sum of 5 snapshots of snapshot) is better than its last and best snapshot"
+    )
 
 
 def test_averaged_weights_are_compared_with_their_variant(metrics):
@@ -107,8 +137,9 @@ def test_averaged_weights_are_compared_with_their_variant(metrics):
 
 def test_diversity_sentences(diversity):
     assert tables.diversity_sentences(diversity) == [
-        "Two members have different answers for 30.00 % of the test images (20.00 to 40.00 %), and "
-        "where one errs the other often does too: their errors correlate by 0.70.",
+        "Two members have different answers for 30.00 % of the test images (20.00 to 40.00 %). "
+        "Their errors correlate by 0.70, where 1 means that they err on the same images, and 0 "
+        "that they err independently of each other.",
         "The last member alone is right for 45.00 % of the images, all 3 together for 46.00 %, and "
         "the last 2 together, the most, for 47.00 %.",
         "The classes that the members know worst gain −0.50 pp over a member, less than the "
@@ -156,17 +187,17 @@ def test_signed_points(difference, text):
 
 
 def test_what_worked_and_what_did_not(metrics):
-    changed = {"schedule": {"name": "cosine"}, "label_smoothing": 0.1, "patience": None}
-    metrics["models"]["snapshot"]["hyperparameters"] = changed
-    metrics["comparisons"][0] |= {"verdict": "same"}
+    changed = {"schedule": {"name": "cosine"}, "label_smoothing": 0.1, "patience": 3}
+    metrics["models"]["snapshot"]["hyperparameters"] |= changed
     worked, failed = tables.what_worked(metrics)
+    # An ensemble that is better than the baseline has not worked if its best member is so too.
     assert [sentence.partition(" by ")[0] for sentence in worked] == [
-        "snapshot_sum (sum of 5 snapshots of snapshot) is better than the baseline"
+        "snapshot (other schedule, label smoothing) is better than the baseline"
     ]
-    assert len(failed) == 1
-    assert failed[0].startswith(
-        "snapshot (other schedule, label smoothing) is not distinguishable from the baseline"
-    )
+    assert [sentence.partition(" (difference")[0] for sentence in failed] == [
+        "snapshot_sum (sum of 5 snapshots of snapshot) is not distinguishable from its best "
+        "snapshot"
+    ]
 
 
 def test_the_setting_names_every_machine(metrics):
@@ -174,3 +205,66 @@ def test_the_setting_names_every_machine(metrics):
     assert tables.setting(metrics).endswith(
         "15; baseline, snapshot_sum on 2 cores of a CPU, float32; snapshot on a GPU, float32."
     )
+
+
+def test_calibration_is_judged_by_what_the_table_shows(metrics):
+    models = metrics["models"]
+    for model, ece, calibrated in zip(
+        models.values(), (0.0789, 0.01304, 0.0126), (0.0123, 0.01296, 0.0134), strict=True
+    ):
+        model["test"] |= {"ece": ece, "calibrated_ece": calibrated}
+    header, rows = tables.calibration_rows(models)
+    assert header == ["model", "temperature", "ECE as it comes", "ECE calibrated"]
+    assert rows == [
+        ["baseline", "0.500", "0.079", "0.012"],
+        ["snapshot", "0.500", "0.013", "0.013"],
+        ["snapshot_sum", "0.500", "0.013", "0.013"],
+    ]
+    assert tables.calibration_sentence(models).endswith("down for 1 of 3 models, and up for 0.")
+    models["snapshot_sum"]["test"]["calibrated_ece"] = 0.0136
+    assert tables.calibration_sentence(models).endswith("down for 1 of 3 models, and up for 1.")
+
+
+DATA = {
+    "images": {"train": 45000, "validation": 5000, "test": 10000},
+    "images_also_in_train": {"validation": 0, "test": 2},
+    "images_per_class": [
+        {"class": "apple", "train": 450, "validation": 48, "test": 100},
+        {"class": "otter", "train": 449, "validation": 52, "test": 100},
+    ],
+    "copies_of_training_images": [
+        {"part": "test", "index": 7, "class": "apple", "class_in_train": "otter"},
+        {"part": "test", "index": 8, "class": "otter", "class_in_train": "otter"},
+    ],
+}
+
+
+def test_parts_of_the_data():
+    assert tables.part_rows(DATA)[1] == [
+        ["train", "45,000", "449–450", "–"],
+        ["validation", "5,000", "48–52", "0"],
+        ["test", "10,000", "100", "2"],
+    ]
+
+
+def test_copies_of_training_images():
+    assert tables.copies_rows(DATA)[1] == [
+        ["1", "test", "7", "apple", "otter (differs)"],
+        ["2", "test", "8", "otter", "otter"],
+    ]
+    assert tables.copies_sentence(DATA) == (
+        "2 of the validation and test images are, pixel by pixel, a training image. For 1 of them "
+        "the two labels differ, so that at least one of the two is doubtful."
+    )
+
+
+def test_doubtful_labels(metrics):
+    header, rows = tables.doubtful_rows(metrics)
+    assert header == ["index", "label", "answer of all"]
+    assert (len(rows), rows[-1]) == (10, ["27", "apple", "otter"])
+    sentence = tables.doubtful_sentence(metrics)
+    assert sentence.startswith("For 12 of the 10,000 test images all single models that are better")
+    assert "(snapshot, another)" in sentence
+    assert sentence.endswith(" The first 10 of them:")
+    del metrics["doubtful_labels"]["images"][10:]
+    assert "first 10" not in tables.doubtful_sentence(metrics)

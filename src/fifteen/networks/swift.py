@@ -73,7 +73,8 @@ def group(
     """Halve the resolution, widen to `filters` channels, then add a pair of 3×3 convolutions.
 
     With N for batch normalisation and σ for the activation: x ← σ(N(pool(conv(x)))), and then
-    x + σ(N(conv(σ(N(conv(x)))))), the second form of He et al. (2016, arXiv:1603.05027, fig. 4).
+    x + σ(N(conv(σ(N(conv(x)))))), which has the activation before the addition (He et al. 2016,
+    arXiv:1603.05027, fig. 4c).
     """
 
     def convolve(x: keras.KerasTensor) -> keras.KerasTensor:
@@ -106,7 +107,7 @@ def whitening_kernel(images: np.ndarray, epsilon: float = 5e-4) -> np.ndarray:
 
     Its first half are the eigenvectors of the covariance of all PATCH×PATCH patches, each divided
     by √(eigenvalue + epsilon); the second half are their negatives (Page 2018, part 8; Jordan 2024,
-    arXiv:2404.00498, §3.1).
+    arXiv:2404.00498, §3.2).
 
     Grey images have directions without any variance. Their outputs would stay 0 where convolutions
     begin as the identity, and batch normalisation would blow up what is left, rounding errors. So
@@ -131,7 +132,7 @@ def whitening_kernel(images: np.ndarray, epsilon: float = 5e-4) -> np.ndarray:
 
 
 def identity_kernel(kernel: np.ndarray) -> np.ndarray:
-    """`kernel` with its first min(in, out) filters as the identity (Jordan 2024, §3.2).
+    """`kernel` with its first min(in, out) filters as the identity (Jordan 2024, §3.3).
 
     Args:
         kernel: (height, width, in, out), both odd, as it is for the other filters.

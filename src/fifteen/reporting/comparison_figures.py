@@ -21,6 +21,8 @@ from matplotlib.ticker import MaxNLocator
 
 # More classes than this are set in two columns.
 _CLASSES_PER_COLUMN = 50
+# Inches; on a phone, where it is half as wide as this makes it, a dot plot can still be read.
+_DOT_PLOT_WIDTH = 4.5
 
 
 @figure_style()
@@ -36,7 +38,7 @@ def accuracy_figure(
         original: accuracies (0 to 1) the original study reported, by model; may be empty.
         colours: see `model_colours`.
     """
-    figure = new_figure(7.2, 0.9 + 0.34 * len(models))
+    figure = new_figure(_DOT_PLOT_WIDTH, 0.9 + 0.34 * len(models))
     axes = figure.add_subplot()
     for row, (name, model) in enumerate(models.items()):
         test = model["test"]
@@ -92,7 +94,7 @@ def differences_figure(comparisons: Sequence[Mapping[str, Any]], reference: str)
     rows = relative_to(comparisons, reference)
     if not rows:
         raise ValueError(f"nothing is compared with {reference}")
-    figure = new_figure(7.2, 0.9 + 0.34 * len(rows))
+    figure = new_figure(_DOT_PLOT_WIDTH, 0.9 + 0.34 * len(rows))
     axes = figure.add_subplot()
     axes.axvline(0, color="#222222", linewidth=0.8)
     for row, comparison in enumerate(rows):

@@ -1,6 +1,6 @@
 """Reading the `comparisons` of `reports/metrics.json`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Comparison = Mapping[str, Any]
@@ -38,6 +38,21 @@ def compared(comparisons: Iterable[Comparison], a: str, b: str) -> dict[str, Any
         if comparison["a"] == a:
             return comparison
     raise KeyError(f"{a} is not compared with {b}")
+
+
+def members_compared(accuracies: Sequence[float]) -> dict[str, int]:
+    """The members that an ensemble is compared with, the best one last.
+
+    Args:
+        accuracies: of all members on the validation images, in the order of the training.
+
+    Returns:
+        Their positions: the `last_snapshot` and, where there is a better one, the `best_snapshot`.
+    """
+    members = {"last_snapshot": len(accuracies) - 1}
+    if max(accuracies) > accuracies[-1]:
+        members["best_snapshot"] = accuracies.index(max(accuracies))
+    return members
 
 
 def _turned(comparison: Comparison) -> dict[str, Any]:

@@ -15,7 +15,15 @@ from fifteen.reporting.style import (
     verdict_keys,
     verdict_look,
 )
-from fifteen.reporting.tables import NONE, percent, signed_points, verdict_phrase
+from fifteen.reporting.tables import (
+    NONE,
+    each_once,
+    machine,
+    percent,
+    signed_points,
+    verdict_phrase,
+    verdict_word,
+)
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -53,6 +61,7 @@ class Row:
         verdict: by whether the interval leaves out 0.
         seconds: of the trainings.
         seeds: those it was measured with.
+        hardware: that it was measured on, each machine once.
     """
 
     source: str
@@ -78,6 +87,7 @@ class Row:
     verdict: Literal["better", "worse", "same"]
     seconds: float
     seeds: tuple[int, ...]
+    hardware: str
 
 
 def packed(right: np.ndarray) -> str:
@@ -152,6 +162,7 @@ def ensemble_row(
         verdict="better" if low > 0 else "worse" if high < 0 else "same",
         seconds=fmean(one["seconds"] for one in found),
         seeds=tuple(sorted(results)),
+        hardware=each_once(machine(one["hardware"]) for one in found),
     )
 
 
@@ -178,13 +189,14 @@ def ensembles_markdown(rows: Sequence[Row]) -> str:
 
 def ensembles_note(rows: Sequence[Row]) -> str:
     """What the numbers rest on."""
+    used = each_once(one for row in rows for one in row.hardware.split("; "))
     return (
         f"Means over the seeds, on the validation images, after at most {most_epochs(rows)} epochs "
         "of all members together. One model: that of the first design. The sum is set against it "
         "on the same images with the same seeds; where the interval leaves out 0, one is better. "
         "The best of several is favoured a little by being chosen on these images. Members: from "
         "the lowest to the highest; differ: how often two of them disagree. The rules weighted and "
-        "greedy are cross-validated: each image by weights fitted on others."
+        f"greedy are cross-validated: each image by weights fitted on others. Trained on {used}."
     )
 
 
@@ -289,7 +301,7 @@ def _cells(row: Row) -> list[str]:
         row.what,
         signed_points(row.difference),
         f"{signed_points(row.low)} to {signed_points(row.high)}",
-        row.verdict,
+        verdict_word(row.verdict),
         f"{percent(min(row.of_members))}–{percent(max(row.of_members))}",
         *(NONE if accuracy is None else percent(accuracy) for accuracy in rules),
         percent(row.of_views),

@@ -15,7 +15,15 @@ from typing import Any, Literal
 
 from fifteen.reporting.chapters import Chapter, chapters_markdown
 from fifteen.reporting.style import GREY, PALETTE, figure_style, new_figure, show_grid
-from fifteen.reporting.tables import NONE, UNPROVEN, percent, signed_points, signed_with_error
+from fifteen.reporting.tables import (
+    NONE,
+    UNPROVEN,
+    each_once,
+    machine,
+    percent,
+    signed_points,
+    signed_with_error,
+)
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -26,6 +34,8 @@ Part = Literal["ladder", "leave_one_out"]
 Verdict = Literal["better", "worse", "unsure"]
 
 WALK, LEFT_OUT = "One change after the other", "One thing of {} left out or replaced"
+
+LARGEST = 3  # gains that are named where there is room for few
 
 _COLOURS = {"better": PALETTE[1], "worse": PALETTE[2], "unsure": "#b9b9b9"}
 _OPPOSITE = {"better": "worse", "worse": "better"}
@@ -45,8 +55,8 @@ class Measured:
         part: whether it adds to the rung before it or leaves something of the reference out.
         what: its change in words.
         results: by seed, none where nothing has been measured yet; each with `source`, `training`,
-            `val_accuracy` and `last_val_accuracy` (0 to 1), `seconds`, `parameters`, `commit` and
-            `modified`.
+            `val_accuracy` and `last_val_accuracy` (0 to 1), `seconds`, `parameters`, `hardware`,
+            `commit` and `modified`.
     """
 
     name: str
@@ -75,6 +85,7 @@ class Row:
         seconds: mean time of a training.
         parameters: of the network.
         seeds: those it was measured with.
+        hardware: that it was measured on, each machine once.
         commits: those it was measured with; one that had been changed ends in +.
     """
 
@@ -93,6 +104,7 @@ class Row:
     seconds: float
     parameters: int
     seeds: tuple[int, ...]
+    hardware: str
     commits: tuple[str, ...]
 
 
@@ -159,6 +171,7 @@ def ladder_rows(measured: Sequence[Measured], reference: str, called: str) -> li
                 seconds=fmean(result["seconds"] for result in results),
                 parameters=results[0]["parameters"],
                 seeds=tuple(sorted(rung.results)),
+                hardware=each_once(machine(result["hardware"]) for result in results),
                 commits=tuple(dict.fromkeys(map(_commit, results))),
             )
         )
@@ -186,6 +199,33 @@ def ladder_chapters(rows: Sequence[Row]) -> list[Chapter]:
     return chapters
 
 
+def largest_gains(rows: Sequence[Row]) -> list[str]:
+    """What brings most on the walk, in a sentence; none where nothing was walked.
+
+    Gains that may be noise are left out, unless none can be judged.
+    """
+    walk, _ = _parts(rows)
+    if len(walk) < 2:
+        return []
+    changed = walk[1:]
+    judged = any(row.gain_error is not None for row in changed)
+    gains = [row for row in changed if (row.verdict == "better" if judged else (row.gain or 0) > 0)]
+    first, last = walk[0], walk[-1]
+    changes = "one change" if len(changed) == 1 else f"{len(changed)} changes"
+    way = (
+        f"{changes} on the way from {first.rung} to {last.rung}, which have "
+        f"{percent(first.accuracy)} and {percent(last.accuracy)} % of the validation images right"
+    )
+    if not gains:
+        return [f"None of the {way}, brings a gain that can be told from noise."]
+    largest = sorted(gains, key=lambda row: -row.gain)[:LARGEST]
+    named = "; ".join(
+        f"{row.what} ({_gain(row) if judged else signed_points(row.gain)} pp)" for row in largest
+    )
+    chance = "" if judged else " How much of that is chance is not known, as none has two seeds."
+    return [f"Of the {way}, these bring most: {named}.{chance}"]
+
+
 def ladder_markdown(rows: Sequence[Row]) -> str:
     """Both parts, and the note, in Markdown."""
     return chapters_markdown(ladder_chapters(rows), ladder_note(rows))
@@ -194,14 +234,17 @@ def ladder_markdown(rows: Sequence[Row]) -> str:
 def ladder_note(rows: Sequence[Row]) -> str:
     """What the numbers rest on."""
     commits = list(dict.fromkeys(commit for row in rows for commit in row.commits))
+    used = each_once(one for row in rows for one in row.hardware.split("; "))
     changed = " (+: with changes)" if any(commit.endswith("+") for commit in commits) else ""
     return (
-        "Means over seeds of the best epoch's validation accuracy; gains are paired over the seeds "
-        "that both rungs have. ± is one standard error, from the spread between seeds of all rungs "
-        f"together; {NONE}: no rung has two. Better and worse mean by more than twice that error; "
-        "of twenty changes that do nothing, about one would pass by luck. All rungs are judged by "
-        "the same validation images, and the errors do not say how others would judge. "
-        f"Commits: {', '.join(commits)}{changed}."
+        "Means over seeds of the best epoch's validation accuracy; gains are over the seeds alone "
+        "that both rungs have, so that they need not be the difference of the means. ± is one "
+        "standard error, from the spread between seeds of all rungs together; "
+        f"{NONE}: no rungs have two in common. Better and worse mean by more than twice that "
+        "error; of twenty changes that do nothing, about one would pass by luck. All rungs are "
+        "judged by the same validation images, and the errors do not say how others would judge. "
+        f"Trained on {used}; seconds of different machines, or of one that had other work to do, "
+        f"do not compare. Commits: {', '.join(commits)}{changed}."
     )
 
 

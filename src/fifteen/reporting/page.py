@@ -5,7 +5,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,21 @@ from typing import Any
 from fifteen.files import read_json
 from fifteen.reporting import charts, ensembles, ladder, search_tables, tables
 from fifteen.reporting.comparisons import relative_to
+from fifteen.reporting.descriptions import what_is_what
 from fifteen.reporting.original import original_results
 from fifteen.reporting.search_tables import Searched
 from fifteen.reporting.templates import environment
 
+import numpy as np
 from PIL import Image
 
 VENDOR = Path(__file__).parent / "vendor"
 NUMBER = r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+# So many the figures of a model show by themselves: fifteen.reporting.model_figures.
+SHOWN_PAIRS, SHOWN_MISTAKES = 6, 24
 SCRIPTS = ("sortable.min.js", "vega.min.js", "vega-lite.min.js", "vega-embed.min.js")
+
+Table = tuple[tables.Row, list[tables.Row]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,8 @@ def render_page(
         changes: what each change is worth; may be empty.
         designs: how models may share the epochs; may be empty.
         models_dir: `reports/models`, with a folder per model: `per_class.csv`, `confusion.png`,
-            `confused_pairs.png` and `mistakes.png`.
+            `confused_pairs.png`, `mistakes.png` and, where the data has superclasses,
+            `superclass_confusion.csv`.
         figures_dir: `reports/figures`: `accuracy.png`, `learning_rates.png` and, where something is
             compared with the baseline, `differences.png`; for each search
             `search_<variant>_parallel.png`, `search_<variant>_curves.png` and, where there are
@@ -77,11 +84,17 @@ def render_page(
     templates = environment(autoescape=True)  # names of classes and models are data
     templates.filters["sort_key"] = _sort_key
     template = templates.get_template("report.html.j2")
+    models = metrics["models"]
+    best_first = sorted(models, key=lambda name: -models[name]["validation"]["accuracy"])
+    data = _data_section(data_dir)
     return template.render(
         metrics=metrics,
         headline=tables.headline(metrics),
+        lead=[tables.choice(metrics), *ladder.largest_gains(changes)],
         setting=tables.setting(metrics),
         results=tables.results_rows(metrics),
+        what_is_what=what_is_what(metrics["models"]),
+        glossary=tables.GLOSSARY,
         original=_beside_original(metrics, models_dir),
         comparisons=tables.comparison_rows(metrics["comparisons"]),
         what_worked=tables.what_worked(metrics),
@@ -97,11 +110,14 @@ def render_page(
             _ensemble_section(variant, found, figures_dir) for variant, found in diversities.items()
         ],
         models=[
-            _model_section(name, model, models_dir / name)
-            for name, model in metrics["models"].items()
+            _model_section(name, models[name], metrics["test_images"], models_dir / name)
+            for name in best_first
         ],
-        calibration=_calibration_section(metrics["models"]),
-        data=_data_section(data_dir),
+        class_tables=_class_tables(models, data["summary"]["superclasses"], models_dir),
+        calibration_sentence=tables.calibration_sentence(models),
+        calibration=tables.calibration_rows(models),
+        data=data,
+        doubtful=_doubtful_section(metrics),
         # what ends a script element must not stand inside one
         charts={
             name: json.dumps(spec, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
@@ -235,13 +251,51 @@ def _beside_original(metrics: tables.Metrics, models_dir: Path) -> list[dict[str
     ]
 
 
-def _class_names(per_class_csv: Path) -> dict[int, str]:
+def _read_classes(per_class_csv: Path) -> list[dict[str, str]]:
     with per_class_csv.open(newline="", encoding="utf-8") as file:
-        return {int(row["class"]): row["name"] for row in csv.DictReader(file)}
+        return list(csv.DictReader(file))
 
 
-def _model_section(name: str, model: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _class_names(per_class_csv: Path) -> dict[int, str]:
+    return {int(row["class"]): row["name"] for row in _read_classes(per_class_csv)}
+
+
+def _class_tables(
+    models: Iterable[str], superclasses: Sequence[str] | None, folder: Path
+) -> dict[str, Table | None]:
+    """The accuracy of each class under each model, and of each superclass where there are some."""
+    classes = {name: _read_classes(folder / name / "per_class.csv") for name in models}
+    shares = {name: [float(row["accuracy"]) for row in rows] for name, rows in classes.items()}
+    names = [row["name"] for row in next(iter(classes.values()))]
+    of_superclasses = None
+    if superclasses:
+        right = {name: _share_right(folder / name / "superclass_confusion.csv") for name in models}
+        of_superclasses = _accuracy_table("superclass", superclasses, right)
+    return {"classes": _accuracy_table("class", names, shares), "superclasses": of_superclasses}
+
+
+def _share_right(confusion_csv: Path) -> np.ndarray:
+    matrix = np.loadtxt(confusion_csv, int, delimiter=",")
+    return matrix.diagonal() / np.maximum(matrix.sum(axis=1), 1)
+
+
+def _accuracy_table(
+    what: str, names: Sequence[str], shares: Mapping[str, Sequence[float] | np.ndarray]
+) -> Table:
+    """A row for each name and a column for each model, in percent."""
+    columns = [[tables.percent(share) for share in of_model] for of_model in shares.values()]
+    return [what, *shares], [list(row) for row in zip(names, *columns, strict=True)]
+
+
+def _model_section(
+    name: str, model: dict[str, Any], test_images: int, folder: Path
+) -> dict[str, Any]:
     test = model["test"]
+    pairs = [
+        f"{pair['true']} taken for {pair['predicted']} ({pair['count']})"
+        for pair in test["confused_pairs"][:SHOWN_PAIRS]
+    ]
+    wrong = round((1 - test["accuracy"]) * test_images)
     return {
         "name": name,
         "kind": tables.kind(model),
@@ -254,10 +308,14 @@ def _model_section(name: str, model: dict[str, Any], folder: Path) -> dict[str, 
             folder / "confusion.png", f"Confusion matrix of {name} over all classes"
         ),
         "confused_pairs": _picture(
-            folder / "confused_pairs.png", f"Test images of the classes that {name} confuses most"
+            folder / "confused_pairs.png",
+            f"Test images of the classes that {name} confuses most, a row each: "
+            f"{', '.join(pairs) or 'none'}",
         ),
         "mistakes": _picture(
-            folder / "mistakes.png", f"Test images that {name} gets wrong with most confidence"
+            folder / "mistakes.png",
+            f"The {min(SHOWN_MISTAKES, wrong)} of {wrong:,} mistakes that {name} was surest of; "
+            "above each image its class, the answer and the probability of the answer",
         ),
     }
 
@@ -277,47 +335,25 @@ def _ensemble_section(variant: str, diversity: Mapping[str, Any], folder: Path) 
     }
 
 
-def _calibration_section(models: Mapping[str, Any]) -> dict[str, Any]:
-    pairs = {name: (m["test"]["ece"], m["test"]["calibrated_ece"]) for name, m in models.items()}
-    return {
-        "better": sum(after < before for before, after in pairs.values()),
-        "rows": [
-            [name, f"{models[name]['temperature']:.3f}", f"{before:.3f}", f"{after:.3f}"]
-            for name, (before, after) in pairs.items()
-        ],
-    }
-
-
 def _data_section(folder: Path) -> dict[str, Any]:
     summary = read_json(folder / "summary.json")
-    parts = []
-    for part, images in summary["images"].items():
-        per_class = [entry[part] for entry in summary["images_per_class"]]
-        parts.append(
-            {
-                "name": part,
-                "images": images,
-                "fewest": min(per_class),
-                "most": max(per_class),
-                "also_in_train": summary["images_also_in_train"].get(part),
-            }
-        )
+    copies = summary["copies_of_training_images"]
     return {
         "summary": summary,
-        "copies_rows": [
-            [
-                str(number),
-                copy["part"],
-                str(copy["index"]),
-                copy["class"],
-                copy["class_in_train"]
-                + ("" if copy["class"] == copy["class_in_train"] else " (differs)"),
-            ]
-            for number, copy in enumerate(summary["copies_of_training_images"], start=1)
-        ],
-        "parts": parts,
+        "parts": tables.part_rows(summary),
+        "copies_sentence": tables.copies_sentence(summary) if copies else None,
+        "copies_rows": tables.copies_rows(summary),
         "contact_sheet": _picture(
             folder / "contact_sheet.png", "Contact sheet: the first training images of each class"
         ),
         "copies": _picture(folder / "copies.png", "Images that stand among the training images"),
+    }
+
+
+def _doubtful_section(metrics: tables.Metrics) -> dict[str, Any] | None:
+    if not metrics["doubtful_labels"]["images"]:
+        return None
+    return {
+        "sentence": tables.doubtful_sentence(metrics),
+        "rows": tables.doubtful_rows(metrics),
     }

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from fifteen.reporting.tables import NONE, markdown_table, percent
+from fifteen.reporting.tables import NONE, each_once, machine, markdown_table, percent
 
 Trained = Mapping[str, Any]
 
@@ -51,12 +51,8 @@ def seeds_markdown(models: Mapping[str, Sequence[Trained]]) -> str:
         ]
         for name, seeds in models.items()
     ]
-    devices = dict.fromkeys(
-        f"{one['hardware']['device']}, {one['hardware']['precision']}"
-        for seeds in models.values()
-        for one in seeds
-    )
-    return f"{markdown_table(header, rows, text_columns=2)}\n\n{NOTE} {'; '.join(devices)}.\n"
+    used = each_once(machine(one["hardware"]) for seeds in models.values() for one in seeds)
+    return f"{markdown_table(header, rows, text_columns=2)}\n\n{NOTE} {used}.\n"
 
 
 def _spread(shares: Sequence[float | None]) -> str:

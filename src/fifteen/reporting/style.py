@@ -16,18 +16,21 @@ from PIL import Image
 GREY = "#6b6b6b"
 
 # Okabe & Ito (2008), "Color universal design", without the black and the yellow that vanish on the
-# page, continued with dark tones of Paul Tol's "muted" scheme. Grey comes first, for the baseline.
+# page and with a darker orange and sky blue (a contrast of 3 at least with white paper), continued
+# with tones of Paul Tol's "muted" scheme. Grey comes first, for the baseline.
 PALETTE = (
     GREY,
     "#0072b2",
     "#d55e00",
     "#009e73",
     "#cc79a7",
-    "#e69f00",
-    "#56b4e9",
+    "#b87f00",
+    "#2f93cf",
     "#882255",
     "#332288",
     "#999933",
+    "#117733",
+    "#aa4499",
 )
 
 # Shape and fill repeat what the colour says.
@@ -90,7 +93,7 @@ def model_colours(names: Iterable[str]) -> dict[str, str]:
         names: the names of all models, in the order of `reports/metrics.json`.
 
     Returns:
-        A colour (``#rrggbb``) for each name; from the eleventh model on, colours repeat.
+        A colour (``#rrggbb``) for each name; from the thirteenth model on, colours repeat.
     """
     return {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(names)}
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fifteen.reporting.comparisons import Comparison, compared
+from fifteen.reporting.comparisons import Comparison, compared, members_compared
 from fifteen.reporting.original import original_accuracies
 
 import numpy as np
@@ -16,6 +16,25 @@ NONE = "–"
 UNPROVEN = "not distinguishable from noise"
 # What decides which weights are kept, not what is learned.
 CHOICES = {"monitor", "patience", "snapshots", "snapshot_weights"}
+SHOWN = 10  # of the doubtful labels
+GLOSSARY = {
+    "pp": "percentage points: from 40 % to 42 % it is 2 pp.",
+    "95 % interval": "how far the luck of which test images were drawn may have moved a figure: of "
+    "such intervals, each from images of its own, 19 of 20 would hold the true value.",
+    "McNemar's test": "looks at the images that only one of two models gets right. p is how often "
+    "they would be shared out at least as unevenly if both models were equally good.",
+    "top-5": "the share of images whose class is among the five most probable ones.",
+    "TTA": "test-time augmentation: a model answers by the mean over six views of an image: as it "
+    "is, shifted by one pixel to two sides, and each of the three mirrored.",
+    "NLL": "negative log-likelihood, in nats: how improbable a model found the true classes; the "
+    "lower, the better.",
+    "ECE": "expected calibration error: how far the probability of an answer is on average from "
+    "the share of such answers that are right; the lower, the better.",
+    "temperature": "a number that all logits of a model are divided by, so that its probabilities "
+    "mean what they say; it changes no answer. Calibrated figures are with it.",
+    "snapshot": "a copy of the weights that a training keeps on its way. An ensemble lets several "
+    "of them answer together.",
+}
 
 
 def results_rows(metrics: Metrics) -> tuple[Row, list[Row]]:
@@ -28,7 +47,7 @@ def results_rows(metrics: Metrics) -> tuple[Row, list[Row]]:
     has_superclasses = any("superclass_accuracy" in model["test"] for model in models.values())
     original = original_accuracies(metrics["source"])
 
-    header = ["model", "kind", "test accuracy % (95 % interval)"]
+    header = ["model", "kind", "validation accuracy %", "test accuracy % (95 % interval)"]
     has_views = any("test_tta" in model for model in models.values())
     if has_views:
         header.append("with TTA %")
@@ -45,6 +64,7 @@ def results_rows(metrics: Metrics) -> tuple[Row, list[Row]]:
         row = [
             name,
             kind(model),
+            percent(model["validation"]["accuracy"]),
             accuracy_with_interval(test),
         ]
         if has_views:
@@ -81,7 +101,7 @@ def comparison_rows(comparisons: Iterable[Comparison]) -> tuple[Row, list[Row]]:
             signed_points(comparison["difference"]),
             " to ".join(signed_points(bound) for bound in comparison["ci95"]),
             p_value(comparison["mcnemar_p"]),
-            comparison["verdict"],
+            verdict_word(comparison["verdict"]),
         ]
         for comparison in comparisons
     ]
@@ -105,8 +125,8 @@ def results_text(metrics: Metrics) -> str:
 
     Long model names are cut, with an ellipsis, where the table would become wider.
     """
-    header = ["model", "kind", "test %", "95 % interval", "top-5 %", "NLL", "ECE"]
-    header += ["epochs", "params", "train s"]
+    header = ["model", "kind", "val %", "test %", "95 % interval", "top-5", "NLL", "ECE"]
+    header += ["epochs", "params", "time s"]
     rows = []
     for name, model in metrics["models"].items():
         test = model["test"]
@@ -115,6 +135,7 @@ def results_text(metrics: Metrics) -> str:
             [
                 name,
                 kind(model),
+                percent(model["validation"]["accuracy"]),
                 percent(test["accuracy"]),
                 f"{percent(low)}–{percent(high)}",
                 percent(test["top5_accuracy"]),
@@ -136,12 +157,21 @@ def results_text(metrics: Metrics) -> str:
     return "\n".join(lines) + "\n"
 
 
+def machine(hardware: Mapping[str, str]) -> str:
+    """A device and the precision it computed in, in words."""
+    return f"{hardware['device']}, {hardware['precision']}"
+
+
+def each_once(texts: Iterable[str]) -> str:
+    """The texts in their order, without repetitions, `; ` between them."""
+    return "; ".join(dict.fromkeys(texts))
+
+
 def setting(metrics: Metrics) -> str:
     """One line on what the numbers were measured on: data, split, budget and hardware."""
     machines: dict[str, list[str]] = {}
     for name, model in metrics["models"].items():
-        used = model["hardware"]
-        machines.setdefault(f"{used['device']}, {used['precision']}", []).append(name)
+        machines.setdefault(machine(model["hardware"]), []).append(name)
     hardware = [
         f"{', '.join(names)} on {machine}" if len(machines) > 1 else machine
         for machine, names in machines.items()
@@ -176,23 +206,41 @@ def headline(metrics: Metrics) -> str:
     return f"{sentence} and is {verdict_phrase(comparison, 'the baseline')}."
 
 
+def choice(metrics: Metrics) -> str:
+    """What the best model was chosen by, and how the second best does beside it."""
+    models = metrics["models"]
+    first, *others = sorted(models, key=lambda name: -models[name]["validation"]["accuracy"])
+    shares = {name: percent(models[name]["validation"]["accuracy"]) for name in models}
+    sentence = f"It was chosen by its validation accuracy of {shares[first]} %"
+    if not others:
+        return f"{sentence}."
+    comparison = compared(metrics["comparisons"], others[0], first)
+    return (
+        f"{sentence}; next comes {others[0]} with {shares[others[0]]} %, which on the test images "
+        f"is {verdict_phrase(comparison, 'it')}."
+    )
+
+
 def ensemble_verdicts(metrics: Metrics) -> list[str]:
     """For each ensemble a sentence against its last snapshot, its best one, and the baseline."""
     sentences = []
     for name, model in metrics["models"].items():
-        if model["kind"] != "ensemble":
-            continue
-        references = {
-            f"{model['variant']}:last_snapshot": "its last snapshot",
-            f"{model['variant']}:best_snapshot": "its best snapshot",
-            BASELINE: "the baseline",
-        }
-        if model["method"] == "average":  # one network, in which no snapshot answers any more
-            references = {model["variant"]: f"{model['variant']} itself", BASELINE: "the baseline"}
-        for reference, words in references.items():
-            comparison = compared(metrics["comparisons"], name, reference)
-            sentences.append(f"{name} is {verdict_phrase(comparison, words)}.")
+        if model["kind"] == "ensemble":
+            for reference, words in {**_made_of(model), BASELINE: "the baseline"}.items():
+                comparison = compared(metrics["comparisons"], name, reference)
+                sentences.append(f"{name} is {verdict_phrase(comparison, words)}.")
     return sentences
+
+
+def _made_of(model: Mapping[str, Any]) -> dict[str, str]:
+    """What an ensemble is compared with of what it is made of, the best last, and its words."""
+    variant = model["variant"]
+    if model["method"] == "average":  # one network, in which no snapshot answers any more
+        return {variant: f"{variant} itself"}
+    members = members_compared(model["member_validation_accuracy"])
+    last = "its last snapshot" if "best_snapshot" in members else "its last and best snapshot"
+    words = {"last_snapshot": last, "best_snapshot": "its best snapshot"}
+    return {f"{variant}:{member}": words[member] for member in members}
 
 
 def diversity_sentences(diversity: Mapping[str, Any]) -> list[str]:
@@ -209,8 +257,9 @@ def diversity_sentences(diversity: Mapping[str, Any]) -> list[str]:
     where = "less than" if worst < best else "at least as much as"
     return [
         f"Two members have different answers for {percent(apart.mean())} % of the test images "
-        f"({percent(apart.min())} to {percent(apart.max())} %), and where one errs the other often "
-        f"does too: their errors correlate by {alike.mean():.2f}.",
+        f"({percent(apart.min())} to {percent(apart.max())} %). Their errors correlate by "
+        f"{alike.mean():.2f}, where 1 means that they err on the same images, and 0 that they err "
+        "independently of each other.",
         f"The last member alone is right for {percent(last[0])} % of the images, all {len(last)} "
         f"together for {percent(last[-1])} %, and the last {most} together, the most, for "
         f"{percent(last[most - 1])} %.",
@@ -219,24 +268,129 @@ def diversity_sentences(diversity: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def what_worked(metrics: Metrics) -> tuple[list[str], list[str]]:
-    """What is better than the baseline, the best first, and what is not, the worst last.
+def calibration_rows(models: Mapping[str, Any]) -> tuple[Row, list[Row]]:
+    """Each model's temperature and its calibration error without and with it, as text cells."""
+    header = ["model", "temperature", "ECE as it comes", "ECE calibrated"]
+    rows = [
+        [
+            name,
+            f"{model['temperature']:.3f}",
+            f"{model['test']['ece']:.3f}",
+            f"{model['test']['calibrated_ece']:.3f}",
+        ]
+        for name, model in models.items()
+    ]
+    return header, rows
 
-    Each sentence says in which parts of its training a model differs from the baseline.
+
+def calibration_sentence(models: Mapping[str, Any]) -> str:
+    """For how many models the temperature is of use, as far as the table shows it."""
+    rows = calibration_rows(models)[1]
+    down = sum(float(after) < float(before) for *_, before, after in rows)
+    up = sum(float(after) > float(before) for *_, before, after in rows)
+    return (
+        "Dividing the logits by one temperature, fitted on the validation images, brings the "
+        f"expected calibration error (ECE) down for {down} of {len(rows)} models, and up for {up}."
+    )
+
+
+def part_rows(data: Mapping[str, Any]) -> tuple[Row, list[Row]]:
+    """The parts of the data set as text cells.
+
+    Args:
+        data: the content of `reports/data/summary.json`.
+    """
+    header = ["part", "images", "of each class", "identical to a training image"]
+    rows = [
+        [
+            part,
+            f"{images:,}",
+            per_class(data, part),
+            str(data["images_also_in_train"].get(part, NONE)),
+        ]
+        for part, images in data["images"].items()
+    ]
+    return header, rows
+
+
+def per_class(data: Mapping[str, Any], part: str) -> str:
+    """How many images of each class a part has: `100`, or `33–68`."""
+    counts = [entry[part] for entry in data["images_per_class"]]
+    return "–".join(map(str, sorted({min(counts), max(counts)})))
+
+
+def copies_rows(data: Mapping[str, Any]) -> tuple[Row, list[Row]]:
+    """The images that are a training image too, numbered, as text cells; `data` as above."""
+    header = ["number", "part", "index", "class there", "class in training"]
+    rows = [
+        [
+            str(number),
+            copy["part"],
+            str(copy["index"]),
+            copy["class"],
+            copy["class_in_train"]
+            + ("" if copy["class"] == copy["class_in_train"] else " (differs)"),
+        ]
+        for number, copy in enumerate(data["copies_of_training_images"], start=1)
+    ]
+    return header, rows
+
+
+def copies_sentence(data: Mapping[str, Any]) -> str:
+    """What the copies amount to; there must be some."""
+    copies = data["copies_of_training_images"]
+    differ = sum(copy["class"] != copy["class_in_train"] for copy in copies)
+    return (
+        f"{len(copies)} of the validation and test images are, pixel by pixel, a training image. "
+        f"For {differ} of them the two labels differ, so that at least one of the two is doubtful."
+    )
+
+
+def doubtful_rows(metrics: Metrics) -> tuple[Row, list[Row]]:
+    """The first test images whose label all good models contradict alike, as text cells."""
+    header = ["index", "label", "answer of all"]
+    images = metrics["doubtful_labels"]["images"][:SHOWN]
+    return header, [[str(one["index"]), one["class"], one["answer"]] for one in images]
+
+
+def doubtful_sentence(metrics: Metrics) -> str:
+    """How many labels are doubtful in that way, and who says so."""
+    images, models = (metrics["doubtful_labels"][key] for key in ("images", "models"))
+    first = f" The first {SHOWN} of them:" if len(images) > SHOWN else ""
+    return (
+        f"For {len(images):,} of the {metrics['test_images']:,} test images all single models that "
+        f"are better than the baseline ({', '.join(models)}) have one and the same answer, which "
+        "is not the label. Some of these labels may be wrong; others are of images that mislead "
+        f"all of these models alike.{first}"
+    )
+
+
+def what_worked(metrics: Metrics) -> tuple[list[str], list[str]]:
+    """What is better than what it sets out from, the largest gain first, and what is not.
+
+    A training sets out from the baseline, an ensemble from its best member. Each sentence says in
+    which parts of its training a model differs from the baseline.
     """
     models = metrics["models"]
-    judged = [
-        (name, compared(metrics["comparisons"], name, BASELINE))
-        for name in models
-        if name != BASELINE
-    ]
-    judged.sort(key=lambda pair: -pair[1]["difference"])
+    judged = []
+    for name in models:
+        if name != BASELINE:
+            reference, words = _sets_out_from(models[name])
+            judged.append((name, compared(metrics["comparisons"], name, reference), words))
+    judged.sort(key=lambda one: -one[1]["difference"])
     worked, failed = [], []
-    for name, comparison in judged:
+    for name, comparison, words in judged:
         sentence = f"{name} ({_differs_in(models[name], models)}) is "
-        sentence += f"{verdict_phrase(comparison, 'the baseline')}."
+        sentence += f"{verdict_phrase(comparison, words)}."
         (worked if comparison["verdict"] == "better" else failed).append(sentence)
     return worked, failed
+
+
+def _sets_out_from(model: Mapping[str, Any]) -> tuple[str, str]:
+    """What a model must be better than in order to work, and the words for it."""
+    if model["kind"] == "ensemble":
+        return list(_made_of(model).items())[-1]
+    return BASELINE, "the baseline"
 
 
 def _differs_in(model: Mapping[str, Any], models: Mapping[str, Any]) -> str:
@@ -249,7 +403,7 @@ def _differs_in(model: Mapping[str, Any], models: Mapping[str, Any]) -> str:
 
 
 def verdict_phrase(comparison: Comparison, reference: str) -> str:
-    """What follows "a is": better, worse or the same, by how much and how surely.
+    """What follows "a is": better, worse or not distinguishable, by how much and how surely.
 
     Args:
         comparison: an entry of `comparisons`, or one without `mcnemar_p`.
@@ -263,9 +417,8 @@ def verdict_phrase(comparison: Comparison, reference: str) -> str:
     verdict = comparison["verdict"]
     if verdict == "same":
         return (
-            f"not distinguishable from {reference}, the same as far as these images can tell "
-            f"(difference {signed_points(difference)} pp, 95 % interval {signed_points(low)} to "
-            f"{signed_points(high)}{test})"
+            f"{verdict_word(verdict)} from {reference} (difference {signed_points(difference)} pp, "
+            f"95 % interval {signed_points(low)} to {signed_points(high)}{test})"
         )
     if verdict == "worse":  # "worse by 1.2": the interval of the loss
         difference, low, high = -difference, -high, -low
@@ -273,6 +426,11 @@ def verdict_phrase(comparison: Comparison, reference: str) -> str:
         f"{verdict} than {reference} by {100 * difference:.2f} pp "
         f"(95 % interval {100 * low:.2f} to {100 * high:.2f}{test})"
     )
+
+
+def verdict_word(verdict: str) -> str:
+    """A verdict for reading: that nothing was found does not make two models the same."""
+    return "not distinguishable" if verdict == "same" else verdict
 
 
 def kind(model: Mapping[str, Any]) -> str:

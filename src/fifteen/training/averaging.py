@@ -59,7 +59,7 @@ class WeightAveraging(keras.callbacks.Callback):
             self._swap()
 
     def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Judge the slow weights; after `lookahead` the fast ones are as good."""
+        """Judge the slow weights; with `lookahead` the fast ones are those, or a few steps on."""
         if self.config.name == "ema" and not self._is_swapped():
             self._swap()
 

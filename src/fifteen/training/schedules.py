@@ -30,11 +30,16 @@ def learning_rates(schedule: Schedule, epochs: int, steps_per_epoch: int) -> np.
 
 @learning_rates.register
 def _constant(schedule: Constant, epochs: int, steps_per_epoch: int) -> np.ndarray:
+    """The same rate in every step."""
     return np.full(epochs * steps_per_epoch, schedule.rate, np.float32)
 
 
 @learning_rates.register
 def _piecewise(schedule: Piecewise, epochs: int, steps_per_epoch: int) -> np.ndarray:
+    """Stepwise decay (He et al. 2016, arXiv:1512.03385, §4.2).
+
+    From each of the first epochs on, counted from 1, the rate is multiplied by its factor.
+    """
     starts, factors = zip(*schedule.factors, strict=True)
     current = np.searchsorted(starts, np.arange(1, epochs + 1), side="right") - 1
     per_epoch = schedule.rate * np.asarray(factors)[current]
@@ -76,6 +81,7 @@ def _cosine(schedule: Cosine, epochs: int, steps_per_epoch: int) -> np.ndarray:
 
 @learning_rates.register
 def _linear(schedule: Linear, epochs: int, steps_per_epoch: int) -> np.ndarray:
+    """Linear decay: peak · (1 − t/T) in step t, from 0, of T (Li et al. 2020, arXiv:1905.04753)."""
     share = np.linspace(0, 1, epochs * steps_per_epoch, endpoint=False)
     return (schedule.peak * (1 - share)).astype(np.float32)
 

@@ -13,7 +13,11 @@ class SelfDistillation(keras.callbacks.Callback):
     """Progressive self-knowledge distillation (Kim et al. 2021, arXiv:2006.12000, eq. 4 and 5).
 
     In epoch t (from 0) of T the target of an image is (1 − α)·y + α·p with α = α_T·t/T, where y is
-    its label, smoothed or not, and p what the network answered when it saw the image last.
+    its label, smoothed or not, and p what the network answered when it saw the image last. (There t
+    is from 1, so that the last epoch has α_T itself.)
+
+    The answers are kept by the loss, which TensorFlow's training step lets it do; that of JAX would
+    forget them.
 
     Attributes:
         variables: what a resumed training needs beside the model's own variables.
