@@ -310,6 +310,7 @@ def test_the_report_shows_what_was_measured_on_its_own_data(workspace):
     many = {"of_members": (0.4, 0.5), "seeds": (1,)}
     counts = {"epochs": 2, "members": 2, "seconds": 1.0}
     words = {"variant": "swift", "design": "two", "what": "two models", "verdict": "better"}
+    words["hardware"] = "a GPU, float32"
     design = ensembles.Row(source="digits", **words, **counts, **many, **shares, **bounds)
     of_others = replace(design, source="cifar100", design="of_others")
     path = workspace.root / "reports/ensembles/ensembles.csv"
