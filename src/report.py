@@ -164,14 +164,18 @@ def write_figures(
 
 def class_intervals(accuracies: np.ndarray, images: list[int]) -> np.ndarray:
     """(C, 2): Wilson's 95 % interval of the accuracy of each of C classes, by its test images."""
-    counted = zip(accuracies, images, strict=True)
-    return np.array([wilson_interval(round(share * count), count) for share, count in counted])
+    return np.array([share_interval(*one) for one in zip(accuracies, images, strict=True)])
 
 
 def share_intervals(test: dict[str, Any], images: int) -> dict[str, tuple[float, float]]:
     """Wilson's 95 % intervals of other shares than the accuracy, of so many test images."""
     keys = [key for key in ("top5_accuracy", "superclass_accuracy") if key in test]
-    return {key: wilson_interval(round(test[key] * images), images) for key in keys}
+    return {key: share_interval(test[key], images) for key in keys}
+
+
+def share_interval(share: float, images: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of so many images."""
+    return wilson_interval(round(share * images), images)
 
 
 def draw_charts(

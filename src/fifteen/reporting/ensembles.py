@@ -189,7 +189,7 @@ def ensembles_markdown(rows: Sequence[Row]) -> str:
 
 def ensembles_note(rows: Sequence[Row]) -> str:
     """What the numbers rest on."""
-    used = each_once(one for row in rows for one in row.hardware.split("; "))
+    used = each_once(row.hardware for row in rows)
     return (
         f"Means over the seeds, on the validation images, after at most {most_epochs(rows)} epochs "
         "of all members together. One model: that of the first design. The sum is set against it "

@@ -234,7 +234,7 @@ def ladder_markdown(rows: Sequence[Row]) -> str:
 def ladder_note(rows: Sequence[Row]) -> str:
     """What the numbers rest on."""
     commits = list(dict.fromkeys(commit for row in rows for commit in row.commits))
-    used = each_once(one for row in rows for one in row.hardware.split("; "))
+    used = each_once(row.hardware for row in rows)
     changed = " (+: with changes)" if any(commit.endswith("+") for commit in commits) else ""
     return (
         "Means over seeds of the best epoch's validation accuracy; gains are over the seeds alone "

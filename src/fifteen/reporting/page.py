@@ -85,7 +85,6 @@ def render_page(
     templates.filters["sort_key"] = _sort_key
     template = templates.get_template("report.html.j2")
     models = metrics["models"]
-    best_first = sorted(models, key=lambda name: -models[name]["validation"]["accuracy"])
     data = _data_section(data_dir)
     return template.render(
         metrics=metrics,
@@ -93,7 +92,7 @@ def render_page(
         lead=[tables.choice(metrics), *ladder.largest_gains(changes)],
         setting=tables.setting(metrics),
         results=tables.results_rows(metrics),
-        what_is_what=what_is_what(metrics["models"]),
+        what_is_what=what_is_what(models),
         glossary=tables.GLOSSARY,
         original=_beside_original(metrics, models_dir),
         comparisons=tables.comparison_rows(metrics["comparisons"]),
@@ -111,7 +110,7 @@ def render_page(
         ],
         models=[
             _model_section(name, models[name], metrics["test_images"], models_dir / name)
-            for name in best_first
+            for name in tables.best_first(models)
         ],
         class_tables=_class_tables(models, data["summary"]["superclasses"], models_dir),
         calibration_sentence=tables.calibration_sentence(models),

@@ -163,8 +163,8 @@ def machine(hardware: Mapping[str, str]) -> str:
 
 
 def each_once(texts: Iterable[str]) -> str:
-    """The texts in their order, without repetitions, `; ` between them."""
-    return "; ".join(dict.fromkeys(texts))
+    """What is in the texts, one thing or several with `; ` between them, without repetitions."""
+    return "; ".join(dict.fromkeys(one for text in texts for one in text.split("; ")))
 
 
 def setting(metrics: Metrics) -> str:
@@ -186,7 +186,12 @@ def setting(metrics: Metrics) -> str:
 
 def best_of(models: Mapping[str, Any]) -> str:
     """The name of the model with the best validation accuracy; of equal ones the first."""
-    return max(models, key=lambda name: models[name]["validation"]["accuracy"])
+    return best_first(models)[0]
+
+
+def best_first(models: Mapping[str, Any]) -> list[str]:
+    """The names of the models by their validation accuracy; equal ones in the order given."""
+    return sorted(models, key=lambda name: -models[name]["validation"]["accuracy"])
 
 
 def headline(metrics: Metrics) -> str:
@@ -209,7 +214,7 @@ def headline(metrics: Metrics) -> str:
 def choice(metrics: Metrics) -> str:
     """What the best model was chosen by, and how the second best does beside it."""
     models = metrics["models"]
-    first, *others = sorted(models, key=lambda name: -models[name]["validation"]["accuracy"])
+    first, *others = best_first(models)
     shares = {name: percent(models[name]["validation"]["accuracy"]) for name in models}
     sentence = f"It was chosen by its validation accuracy of {shares[first]} %"
     if not others:
