@@ -45,15 +45,15 @@ def test_without_several_views():
     assert cells({"swift": [one(42), one(1, test_tta_accuracy=None)]})[4] == "–"
 
 
-def test_all_hardware_is_named_once():
+def test_seconds_of_different_machines_are_not_mixed():
     other = HARDWARE | {"device": "a GPU"}
-    models = {"a": [one(42), one(1)], "b": [one(42, hardware=other)]}
-    assert (
-        seeds_markdown(models)
-        .splitlines()[-1]
-        .endswith("them. 2 cores of a CPU, float32; a GPU, float32.")
-    )
-    assert cells(models, 3)[0] == "b"
+    models = {
+        "a": [one(42), one(1, hardware=other, train_seconds=10.0), one(2, train_seconds=130.0)],
+        "b": [one(42, hardware=other, train_seconds=20.0)],
+    }
+    assert cells(models, 0)[5:] == ["train s: 2 cores of a CPU, float32", "train s: a GPU, float32"]
+    assert cells(models, 2)[5:] == ["115", "10"]
+    assert cells(models, 3)[5:] == ["–", "20"]
 
 
 @pytest.mark.parametrize("views", [{}, {"test_tta": {"accuracy": 0.8}}])

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from fifteen.reporting.tables import NONE, each_once, machine, markdown_table, percent
+from fifteen.reporting.tables import NONE, machine, markdown_table, percent
 
 Trained = Mapping[str, Any]
 
@@ -35,10 +35,14 @@ def trained(metrics: Mapping[str, Any], variant: Mapping[str, Any]) -> dict[str,
 def seeds_markdown(models: Mapping[str, Sequence[Trained]]) -> str:
     """A table with a row per model: means over its seeds ± the standard deviation between them.
 
+    Times are means over the seeds that were trained on the same machine.
+
     Args:
         models: by name, what `trained` gives for each seed; at least one.
     """
-    header = ["model", "seeds", "validation accuracy %", "test accuracy %", "with TTA %", "train s"]
+    machines = dict.fromkeys(machine(one["hardware"]) for seeds in models.values() for one in seeds)
+    header = ["model", "seeds", "validation accuracy %", "test accuracy %", "with TTA %"]
+    header += [f"train s: {name}" for name in machines]
     rows = [
         [
             name,
@@ -47,12 +51,11 @@ def seeds_markdown(models: Mapping[str, Sequence[Trained]]) -> str:
                 _spread([one[key] for one in seeds])
                 for key in ("validation_accuracy", "test_accuracy", "test_tta_accuracy")
             ),
-            f"{fmean(one['train_seconds'] for one in seeds):.0f}",
+            *(_seconds(seeds, name) for name in machines),
         ]
         for name, seeds in models.items()
     ]
-    used = each_once(machine(one["hardware"]) for seeds in models.values() for one in seeds)
-    return f"{markdown_table(header, rows, text_columns=2)}\n\n{NOTE} {used}.\n"
+    return f"{markdown_table(header, rows, text_columns=2)}\n\n{NOTE}\n"
 
 
 def _spread(shares: Sequence[float | None]) -> str:
@@ -61,3 +64,9 @@ def _spread(shares: Sequence[float | None]) -> str:
         return NONE
     deviation = f" ± {percent(stdev(shares))}" if len(shares) > 1 else ""
     return percent(fmean(shares)) + deviation
+
+
+def _seconds(seeds: Sequence[Trained], name: str) -> str:
+    """The mean over those that were trained on the machine of this name."""
+    found = [one["train_seconds"] for one in seeds if machine(one["hardware"]) == name]
+    return f"{fmean(found):.0f}" if found else NONE
