@@ -109,7 +109,12 @@ def test_markdown(rows):
     assert cells[11] == "–"  # no average
     assert "one \\| cycle" in text
     assert "after at most 15 epochs of all members together" in text
-    assert text.rstrip().endswith("Trained on 2 cores of a CPU, float32.")
+    assert "Trained on 2 cores of a CPU, float32; seconds are those of the seed that" in text
+
+
+def test_other_work_beside_a_seed_does_not_count_as_its_cost():
+    slow = {1: result(0.5, 0.5), 2: result(0.5, 0.5) | {"seconds": 300.0}}
+    assert ensemble_row("one", "x", "small", slow, slow).seconds == 100.0
 
 
 def row(design, difference, error, variant="small"):

@@ -10,6 +10,7 @@ from fifteen.reporting.ladder import (
     ladder_rows,
     largest_gains,
     pooled_deviation,
+    threshold,
 )
 from fifteen.reporting.style import save_png
 
@@ -67,10 +68,17 @@ def rows():
 
 
 def test_pooled_deviation():
-    assert pooled_deviation([[1.0, 3.0]]) == pytest.approx(sqrt(2))
-    assert pooled_deviation([[1.0, 3.0], [10.0, 10.0], [7.0]]) == pytest.approx(1)
-    assert pooled_deviation([[1.0], [2.0]]) is None
-    assert pooled_deviation([]) is None
+    assert pooled_deviation([[1.0, 3.0]]) == (pytest.approx(sqrt(2)), 1)
+    assert pooled_deviation([[1.0, 3.0], [10.0, 10.0], [7.0]]) == (pytest.approx(1), 2)
+    assert pooled_deviation([[1.0, 2.0, 3.0]]) == (pytest.approx(1), 2)
+    assert pooled_deviation([[1.0], [2.0]]) == (None, 0)
+    assert pooled_deviation([]) == (None, 0)
+
+
+def test_few_degrees_of_freedom_ask_for_more():
+    # As in any table of Student's t.
+    assert [round(threshold(freedom), 3) for freedom in (1, 3, 10)] == [12.706, 3.182, 2.228]
+    assert threshold(10**6) == pytest.approx(1.95996, abs=1e-5)
 
 
 def test_gains_are_against_the_rung_before(rows):
@@ -84,7 +92,7 @@ def test_gains_are_against_the_rung_before(rows):
     assert rows["smoothing"].gain == pytest.approx(0.005)
     assert rows["flips"].accuracy == pytest.approx(0.51)
     assert rows["flips"].last_accuracy == pytest.approx(0.50)
-    assert rows["flips"].seconds == 101.5
+    assert rows["flips"].seconds == 101.0  # of 101 and 102
     assert rows["flips"].seeds == (1, 2)
 
 
@@ -115,7 +123,7 @@ def test_where_no_rung_has_two_seeds_nothing_is_judged():
     table = ladder_markdown([start, flips])
     assert "+10.00 ± – | not judged | 50.00 ± – |" in table
     legend = ladder_figure([start, flips]).legends[0].get_texts()
-    assert [text.get_text() for text in legend] == ["not judged", "two standard errors"]
+    assert [text.get_text() for text in legend] == ["not judged", "± one standard error"]
 
 
 def test_verdicts(rows):
@@ -123,10 +131,20 @@ def test_verdicts(rows):
     assert verdicts == {
         "start": "unsure",
         "flips": "better",
-        "smoothing": "unsure",  # 0.5 points, less than twice 1.08
-        "wide": "better",  # 7 points, more than twice 1.53
+        "smoothing": "unsure",  # 0.5 points, less than 3.18 times 1.08
+        "wide": "better",  # 7 points, more than 3.18 times 1.53
         "no_flips": "worse",
     }
+
+
+@pytest.mark.parametrize(("pairs", "verdict"), [(4, "unsure"), (12, "better")])
+def test_the_same_gain_needs_enough_degrees_of_freedom(pairs, verdict):
+    # Gains of 0.00 and ±0.02: each adds 2·0.01² to the squares and a degree of freedom.
+    before = [rung(f"pair_{n}", {1: 0.4, 2: 0.4 + 0.02 * (n % 2)}) for n in range(pairs)]
+    *_, row = ladder_rows([*before, rung("last", {1: 0.4 + 0.035})], "none", "none")
+    assert row.freedom == pairs - 1
+    assert row.gain_error == pytest.approx(sqrt(2) * 0.01)  # 2.47 of them
+    assert row.verdict == verdict
 
 
 def test_rungs_without_common_seeds_have_no_gain():
@@ -159,11 +177,11 @@ def test_markdown():
         "| validation accuracy % | after the last epoch % | parameters | train s | seeds |"
     )
     assert lines[table + 2 : table + 6] == [
-        "| start | in words: start | – | – | 40.00 ± 0.90 | 39.00 | 1,000 | 102 | 1, 2 |",
+        "| start | in words: start | – | – | 40.00 ± 0.90 | 39.00 | 1,000 | 101 | 1, 2 |",
         "| flips | in words: flips | +11.00 ± 1.08 | better | 51.00 ± 0.90 | 50.00 "
-        "| 1,000 | 102 | 1, 2 |",
+        "| 1,000 | 101 | 1, 2 |",
         "| smoothing | in words: smoothing | +0.50 ± 1.08 | not distinguishable from noise "
-        "| 51.50 ± 0.90 | 50.50 | 1,000 | 102 | 1, 2 |",
+        "| 51.50 ± 0.90 | 50.50 | 1,000 | 101 | 1, 2 |",
         "| wide | in words: wide | +7.00 ± 1.53 | better | 60.00 ± 1.27 | 59.00 "
         "| 1,000 | 102 | 2 |",
     ]
@@ -175,7 +193,8 @@ def test_markdown():
         line.startswith("| no_flips | in words: no_flips | −11.50 ± 1.08 | worse | 40.00 ± 0.90 |")
         for line in lines
     )
-    assert "Trained on 2 cores of a CPU, float32; a GPU, float32; seconds of" in lines[-1]
+    assert "more than 3.18 times that error, Student's t for its 3 degrees of freedom" in lines[-1]
+    assert "Trained on 2 cores of a CPU, float32; a GPU, float32. Seconds are" in lines[-1]
     assert lines[-1].endswith("Commits: 01234567, 01234567+ (+: with changes).")
 
 
@@ -244,18 +263,18 @@ def test_figure(tmp_path):
     assert bars[1] == pytest.approx((51, 0.5))
     assert [bar.get_width() for bar in left_out.patches] == pytest.approx([-11.5])
     texts = [text.get_text() for text in walk.texts]
-    assert {"+11.00 ± 1.08", "(+0.50 ± 1.08)", "+7.00 ± 1.53", "102 s", "51.00"} <= set(texts)
+    assert {"+11.00 ± 1.08", "(+0.50 ± 1.08)", "+7.00 ± 1.53", "101 s", "51.00"} <= set(texts)
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend == ["better", "worse", "not told from noise", "two standard errors"]
+    assert legend == ["better", "worse", "not told from noise", "± one standard error"]
     save_png(figure, tmp_path / "ladder.png")
     again = ladder_figure(ladder_rows(MEASURED, "smoothing", "small"))
     save_png(again, tmp_path / "again.png")
     assert (tmp_path / "ladder.png").read_bytes() == (tmp_path / "again.png").read_bytes()
 
 
-def test_whiskers_are_two_standard_errors_to_either_side():
+def test_whiskers_are_a_standard_error_to_either_side():
     walk = ladder_figure(ladder_rows(MEASURED, "smoothing", "small")).axes[0]
-    half = 200 * SPREAD / sqrt(2)
+    half = 100 * SPREAD / sqrt(2)
     spans = [list(line.get_xdata()) for line in walk.get_lines()]
     assert any(span == pytest.approx([51 - half, 51 + half]) for span in spans)
 

@@ -2,8 +2,9 @@
 
 The spread between seeds is estimated from all rungs together. Two or three seeds say next to
 nothing on the spread of one rung (with two, a gain of nothing is larger than twice a standard
-error of its own in 3 of 10 cases), while the rungs together have many degrees of freedom. This
-takes the spread to be about the same on every rung, one with a single seed included.
+error of its own in 3 of 10 cases), while the rungs together have more degrees of freedom. This
+takes the spread to be about the same on every rung, one with a single seed included. How many they
+are decides by how many standard errors a gain has to differ from nothing (Student's t test).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from scipy import stats
 
 Part = Literal["ladder", "leave_one_out"]
 Verdict = Literal["better", "worse", "unsure"]
@@ -78,11 +80,12 @@ class Row:
         against: what it is compared with, or None.
         gain: mean difference from that rung over the seeds that both have, or None.
         gain_error: the standard error of that; None where the spread is unknown.
-        verdict: `unsure` unless the gain is larger than twice its standard error.
+        freedom: the degrees of freedom of the spread that it is from.
+        verdict: `unsure` unless the gain is larger than `threshold` times its standard error.
         accuracy: mean validation accuracy of the best epochs.
         error: the standard error of that; None where the spread is unknown.
         last_accuracy: mean validation accuracy after the last epoch.
-        seconds: mean time of a training.
+        seconds: of the fastest training: other machines, and other work beside, only add to it.
         parameters: of the network.
         seeds: those it was measured with.
         hardware: that it was measured on, each machine once.
@@ -97,6 +100,7 @@ class Row:
     against: str | None
     gain: float | None
     gain_error: float | None
+    freedom: int
     verdict: Verdict
     accuracy: float
     error: float | None
@@ -108,20 +112,28 @@ class Row:
     commits: tuple[str, ...]
 
 
-def pooled_deviation(groups: Iterable[Sequence[float]]) -> float | None:
+def pooled_deviation(groups: Iterable[Sequence[float]]) -> tuple[float | None, int]:
     """The standard deviation within groups, each around its own mean.
 
     √(Σ over groups Σ (x − mean)² / Σ (n − 1)), for groups that differ in their means alone.
 
     Returns:
-        It, or None where no group has two values.
+        It, None where no group has two values, and its degrees of freedom, Σ (n − 1).
     """
     squares, freedom = 0.0, 0
     for group in groups:
         mean = fmean(group)
         squares += sum((value - mean) ** 2 for value in group)
         freedom += len(group) - 1
-    return sqrt(squares / freedom) if freedom else None
+    return sqrt(squares / freedom) if freedom else None, freedom
+
+
+def threshold(freedom: int) -> float:
+    """How many standard errors, of so many degrees of freedom, chance passes in 1 of 20 cases.
+
+    The 97.5 % quantile of Student's t distribution.
+    """
+    return float(stats.t.ppf(0.975, freedom))
 
 
 def ladder_rows(measured: Sequence[Measured], reference: str, called: str) -> list[Row]:
@@ -147,8 +159,8 @@ def ladder_rows(measured: Sequence[Measured], reference: str, called: str) -> li
         if rung.name in against
     }
     paired = {rung.name: _paired(rung, against.get(rung.name)) for rung in measured}
-    spread = pooled_deviation(_accuracies(rung) for rung in measured if rung.results)
-    spread_of_gains = pooled_deviation(gains for gains in paired.values() if gains)
+    spread, _ = pooled_deviation(_accuracies(rung) for rung in measured if rung.results)
+    spread_of_gains, freedom = pooled_deviation(gains for gains in paired.values() if gains)
     rows = []
     for rung in (rung for rung in measured if rung.results):
         gains, results = paired[rung.name], list(rung.results.values())
@@ -164,11 +176,12 @@ def ladder_rows(measured: Sequence[Measured], reference: str, called: str) -> li
                 against=names[rung.name] if gains else None,
                 gain=gain,
                 gain_error=gain_error,
-                verdict=_verdict(gain, gain_error),
+                freedom=freedom,
+                verdict=_verdict(gain, gain_error, freedom),
                 accuracy=fmean(_accuracies(rung)),
                 error=_standard_error(spread, len(results)),
                 last_accuracy=fmean(result["last_val_accuracy"] for result in results),
-                seconds=fmean(result["seconds"] for result in results),
+                seconds=min(result["seconds"] for result in results),
                 parameters=results[0]["parameters"],
                 seeds=tuple(sorted(rung.results)),
                 hardware=each_once(machine(result["hardware"]) for result in results),
@@ -235,16 +248,23 @@ def ladder_note(rows: Sequence[Row]) -> str:
     """What the numbers rest on."""
     commits = list(dict.fromkeys(commit for row in rows for commit in row.commits))
     used = each_once(row.hardware for row in rows)
+    freedom = rows[0].freedom
+    judged = (
+        f"Better and worse mean by more than {threshold(freedom):.2f} times that error, Student's "
+        f"t for its {freedom} degrees of freedom; of twenty changes that do nothing, about one "
+        "would pass by luck."
+        if freedom
+        else "Nothing is judged, as no rungs have two in common."
+    )
     changed = " (+: with changes)" if any(commit.endswith("+") for commit in commits) else ""
     return (
         "Means over seeds of the best epoch's validation accuracy; gains are over the seeds alone "
         "that both rungs have, so that they need not be the difference of the means. ± is one "
-        "standard error, from the spread between seeds of all rungs together; "
-        f"{NONE}: no rungs have two in common. Better and worse mean by more than twice that "
-        "error; of twenty changes that do nothing, about one would pass by luck. All rungs are "
-        "judged by the same validation images, and the errors do not say how others would judge. "
-        f"Trained on {used}; seconds of different machines, or of one that had other work to do, "
-        f"do not compare. Commits: {', '.join(commits)}{changed}."
+        f"standard error, from the spread between seeds of all rungs together. {judged} All rungs "
+        "are judged by the same validation images, and the errors do not say how others would "
+        f"judge. Trained on {used}. Seconds are those of a rung's fastest training; those of "
+        "different machines, or of one that had other work to do, do not compare. Commits: "
+        f"{', '.join(commits)}{changed}."
     )
 
 
@@ -252,9 +272,9 @@ def ladder_note(rows: Sequence[Row]) -> str:
 def ladder_figure(rows: Sequence[Row]) -> Figure:
     """The walk above, what is left out below, coloured by what can be told from noise.
 
-    Above, a bar goes from the accuracy of one rung to that of the next, and the dot, with two
-    standard errors to either side, is the rung. Below, bars are differences from the reference,
-    again with two standard errors.
+    Above, a bar goes from the accuracy of one rung to that of the next, and the dot, with a
+    standard error to either side, is the rung. Below, bars are differences from the reference,
+    again with a standard error.
 
     Args:
         rows: of one part or both, at least one.
@@ -273,7 +293,7 @@ def ladder_figure(rows: Sequence[Row]) -> Figure:
     judged = any(row.gain_error is not None for row in rows)
     words = _WORDS if judged else {"unsure": "not judged"}
     keys = [Patch(color=_COLOURS[v], label=words[v]) for v in _COLOURS if v in drawn]
-    whisker = Line2D([], [], color="#222222", linewidth=1, label="two standard errors")
+    whisker = Line2D([], [], color="#222222", linewidth=1, label="± one standard error")
     figure.legend(handles=[*keys, whisker], loc="outside upper left", ncols=len(keys) + 1)
     return figure
 
@@ -309,7 +329,7 @@ def _draw_left_out(axes: Axes, rows: Sequence[Row]) -> None:
 
 def _whisker(axes: Axes, x: float, y: float, error: float | None) -> None:
     if error is not None:
-        axes.plot([x - 200 * error, x + 200 * error], [y, y], color="#222222", linewidth=1)
+        axes.plot([x - 100 * error, x + 100 * error], [y, y], color="#222222", linewidth=1)
 
 
 # Where the columns end, in points right of the axes: accuracy, gain with its error, seconds.
@@ -372,8 +392,8 @@ def _reference(left_out: Sequence[Row]) -> str:
     return next((row.against for row in left_out if row.against), "the reference")
 
 
-def _verdict(gain: float | None, error: float | None) -> Verdict:
-    if gain is None or error is None or abs(gain) <= 2 * error:
+def _verdict(gain: float | None, error: float | None, freedom: int) -> Verdict:
+    if gain is None or error is None or abs(gain) <= threshold(freedom) * error:
         return "unsure"
     return "better" if gain > 0 else "worse"
 
