@@ -197,8 +197,8 @@ def ensembles_note(rows: Sequence[Row]) -> str:
         "on the same images with the same seeds; where the interval leaves out 0, one is better. "
         "The best of several is favoured a little by being chosen on these images. Members: from "
         "the lowest to the highest; differ: how often two of them disagree. The rules weighted and "
-        f"greedy are cross-validated: each image by weights fitted on others. Trained on {used}; seconds are "
-        "those of the seed that took least."
+        "greedy are cross-validated: each image by weights fitted on others. Trained on "
+        f"{used}; seconds are those of the seed that took least."
     )
 
 
