@@ -27,7 +27,8 @@ def training_batches(
     """All batches of a training from `first_epoch`, each epoch a full shuffle of the part.
 
     An alternating flip (Jordan 2024, arXiv:2404.00498, §3.6) mirrors half of the images, drawn
-    once, in the epochs 0, 2, …, and the other half in the epochs 1, 3, …
+    once, in the epochs 0, 2, …, and the other half in the epochs 1, 3, …: image i in epoch e if
+    mᵢ ⊕ (e odd), where the mᵢ are drawn once.
 
     The order of an epoch and its augmentation depend on `seed` and the epoch's number alone, so a
     training that is resumed sees what an uninterrupted one would have seen.
@@ -164,7 +165,8 @@ def resize(images: tf.Tensor, resolution: Sequence[Sequence[float]], share: tf.T
     """Images at the resolution of this moment, bilinear with antialiasing.
 
     Progressive resizing, as of Howard (2018, fast.ai's entry to DAWNBench) and Tan and Le (2021,
-    arXiv:2104.00298, §4): small images first, for the time it saves.
+    arXiv:2104.00298, §4): small images first, for the time it saves. Of an image x, R·x·Cᵀ, whose
+    matrices R and C average neighbours; their number of rows is pₖ where sₖ ≤ t/T < sₖ₊₁.
 
     Args:
         images: (batch, height, width, 3).

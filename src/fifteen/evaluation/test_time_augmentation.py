@@ -12,7 +12,7 @@ def predict_views(predict: Callable[[np.ndarray], np.ndarray], images: np.ndarra
 
     Half of the weight is on the image and its mirror image, half on the two shifts by one pixel up
     and left, and down and right, with theirs; edges are reflected (Jordan 2024, arXiv:2404.00498,
-    §3.5, with mirrored shifts).
+    §3.5, with mirrored shifts): ½ g(x) + ¼ g(x₊₁) + ¼ g(x₋₁) with g(x) = ½ (f(x) + f(mirrored x)).
 
     Args:
         predict: images to probabilities (N, classes).

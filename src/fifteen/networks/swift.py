@@ -38,7 +38,7 @@ def swift(
         whitening: whether the stem whitens; else it is learned.
         identity_init: whether convolutions begin as the identity; else as He et al. (2015).
         residual: whether the pairs are added to what goes into them; else they take its place.
-        logit_scale: what the logits are multiplied by.
+        logit_scale: what the logits are multiplied by: s in softmax(s·W·x) (Page 2018).
 
     Returns:
         A model from raw images (batch, height, width, 3) of any size from 9×9, uint8 or float in
