@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
 from fifteen import hardware  # noqa: E402
-from fifteen.config import Training, load_params  # noqa: E402
+from fifteen.config import Muon, Training, load_params  # noqa: E402
+from fifteen.config import Swift as SwiftNetwork  # noqa: E402
 from fifteen.data.arrays import Part  # noqa: E402
 from fifteen.data.pipeline import steps_per_epoch, training_batches  # noqa: E402
 from fifteen.errors import UserError, run_stage  # noqa: E402
@@ -102,10 +103,13 @@ def torch_step(
     """The same step in PyTorch.
 
     Raises:
-        UserError: its network is another one.
+        UserError: its network or its optimizer is another one.
     """
     from swift_torch import Swift, training_step
 
+    usual = SwiftNetwork(name="swift", width=config.network.width), Muon(name="muon")
+    if (config.network, config.optimizer) != usual:
+        raise UserError("benchmarks/swift_torch.py knows swift and Muon as they are by default")
     twin = Swift(config.network.width, CLASSES)
     ours, theirs = (
         sorted(np.prod(shape) for shape in shapes)

@@ -130,6 +130,10 @@ def test_defaults_of_a_training(load):
     assert Cosine(name="cosine", peak=0.1).cycles == 1
 
 
+def test_one_view_counts_unless_more_are_asked_for(load):
+    assert load(test_time_augmentation=...).test_time_augmentation is False
+
+
 @pytest.mark.parametrize(
     ("name", "options"), [("baseline", {"normalize_input": False}), ("refined", {})]
 )

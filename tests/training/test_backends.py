@@ -31,8 +31,8 @@ with np.load(f"{folder}/start.npz") as given:
     weights = [given[f"weight_{i}"] for i in range(len(given.files) - 2)]
 keras.utils.set_random_seed(0)  # now and then a channel hardly varies, and rounding is blown up
 network = swift(
-    5, images.reshape(-1, *images.shape[2:]), width=2, activation="silu", whitening=True,
-    identity_init=True, residual=True, logit_scale=0.5,
+    5, images.reshape(-1, *images.shape[2:]), width=2, activation="relu", whitening=True,
+    identity_init=True, residual=True, logit_scale=0.14,
 )
 if weights:
     network.set_weights(weights)
