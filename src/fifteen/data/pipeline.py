@@ -106,12 +106,16 @@ def augment(images: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor) -> t
         images = _mirror(images, draw >= 0.5)
     if augmentation.crop:
         pad = augmentation.crop
-        images = tf.pad(images, [[0, 0], [pad, pad], [pad, pad], [0, 0]], mode="REFLECT")
         corners = tf.random.stateless_uniform(
             [2, batch, 1], tf.random.fold_in(seed, 1), 0, 2 * pad + 1, tf.int32
         )
-        images = tf.gather(images, corners[0] + tf.range(height), axis=1, batch_dims=1)
-        images = tf.gather(images, corners[1] + tf.range(width), axis=2, batch_dims=1)
+        # TensorFlow's reflecting pad takes five times as long as all the rest of this.
+        rows, columns = (
+            _reflected(corner + tf.range(-pad, length - pad), length)
+            for corner, length in zip(tf.unstack(corners), (height, width), strict=True)
+        )
+        images = tf.gather(images, rows, axis=1, batch_dims=1)
+        images = tf.gather(images, columns, axis=2, batch_dims=1)
     if augmentation.cutout:
         sides = tf.fill([batch], float(augmentation.cutout))
         hidden = _squares(sides, height, width, tf.random.fold_in(seed, 2))
@@ -208,6 +212,12 @@ def _without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 def _mirror(images: tf.Tensor, which: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.reshape(which, [-1, 1, 1, 1]), tf.reverse(images, axis=[2]), images)
+
+
+def _reflected(positions: tf.Tensor, length: int) -> tf.Tensor:
+    """Positions in a row of `length`; those beyond its ends are mirrored at its first or last."""
+    last = length - 1
+    return last - tf.abs(last - tf.abs(positions))
 
 
 def _squares(sides: tf.Tensor, height: int, width: int, seed: tf.Tensor) -> tf.Tensor:
