@@ -239,6 +239,8 @@ def make_changes():
             rung=rung,
             what=f"in words: {rung}",
             epochs=15,
+            freedom=3,
+            threshold=3.18,
             accuracy=accuracy,
             error=0.005,
             last_accuracy=accuracy - 0.01,

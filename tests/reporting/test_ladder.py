@@ -4,13 +4,13 @@ from fifteen.reporting.csv_rows import read_rows, rows_csv
 from fifteen.reporting.ladder import (
     Measured,
     Row,
+    errors_beyond_chance,
     ladder_chapters,
     ladder_figure,
     ladder_markdown,
     ladder_rows,
     largest_gains,
     pooled_deviation,
-    threshold,
 )
 from fifteen.reporting.style import save_png
 
@@ -78,7 +78,7 @@ def test_pooled_deviation():
 def test_few_degrees_of_freedom_ask_for_more():
     # As in any table of Student's t.
     assert [round(threshold(freedom), 3) for freedom in (1, 3, 10)] == [12.706, 3.182, 2.228]
-    assert threshold(10**6) == pytest.approx(1.95996, abs=1e-5)
+    assert errors_beyond_chance(10**6) == pytest.approx(1.95996, abs=1e-5)
 
 
 def test_gains_are_against_the_rung_before(rows):

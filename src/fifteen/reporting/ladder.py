@@ -30,7 +30,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from scipy import stats
 
 Part = Literal["ladder", "leave_one_out"]
 Verdict = Literal["better", "worse", "unsure"]
@@ -81,7 +80,8 @@ class Row:
         gain: mean difference from that rung over the seeds that both have, or None.
         gain_error: the standard error of that; None where the spread is unknown.
         freedom: the degrees of freedom of the spread that it is from.
-        verdict: `unsure` unless the gain is larger than `threshold` times its standard error.
+        threshold: how many standard errors are more than chance; None where the spread is unknown.
+        verdict: `unsure` unless the gain is larger than that many.
         accuracy: mean validation accuracy of the best epochs.
         error: the standard error of that; None where the spread is unknown.
         last_accuracy: mean validation accuracy after the last epoch.
@@ -101,6 +101,7 @@ class Row:
     gain: float | None
     gain_error: float | None
     freedom: int
+    threshold: float | None
     verdict: Verdict
     accuracy: float
     error: float | None
@@ -128,11 +129,13 @@ def pooled_deviation(groups: Iterable[Sequence[float]]) -> tuple[float | None, i
     return sqrt(squares / freedom) if freedom else None, freedom
 
 
-def threshold(freedom: int) -> float:
+def errors_beyond_chance(freedom: int) -> float:
     """How many standard errors, of so many degrees of freedom, chance passes in 1 of 20 cases.
 
     The 97.5 % quantile of Student's t distribution.
     """
+    from scipy import stats  # the report, which has rows alone, need not wait for it
+
     return float(stats.t.ppf(0.975, freedom))
 
 
@@ -161,6 +164,7 @@ def ladder_rows(measured: Sequence[Measured], reference: str, called: str) -> li
     paired = {rung.name: _paired(rung, against.get(rung.name)) for rung in measured}
     spread, _ = pooled_deviation(_accuracies(rung) for rung in measured if rung.results)
     spread_of_gains, freedom = pooled_deviation(gains for gains in paired.values() if gains)
+    threshold = errors_beyond_chance(freedom) if freedom else None
     rows = []
     for rung in (rung for rung in measured if rung.results):
         gains, results = paired[rung.name], list(rung.results.values())
@@ -177,7 +181,8 @@ def ladder_rows(measured: Sequence[Measured], reference: str, called: str) -> li
                 gain=gain,
                 gain_error=gain_error,
                 freedom=freedom,
-                verdict=_verdict(gain, gain_error, freedom),
+                threshold=threshold,
+                verdict=_verdict(gain, gain_error, threshold),
                 accuracy=fmean(_accuracies(rung)),
                 error=_standard_error(spread, len(results)),
                 last_accuracy=fmean(result["last_val_accuracy"] for result in results),
@@ -248,12 +253,12 @@ def ladder_note(rows: Sequence[Row]) -> str:
     """What the numbers rest on."""
     commits = list(dict.fromkeys(commit for row in rows for commit in row.commits))
     used = each_once(row.hardware for row in rows)
-    freedom = rows[0].freedom
+    threshold = rows[0].threshold
     judged = (
-        f"Better and worse mean by more than {threshold(freedom):.2f} times that error, Student's "
-        f"t for its {freedom} degrees of freedom; of twenty changes that do nothing, about one "
-        "would pass by luck."
-        if freedom
+        f"Better and worse mean by more than {threshold:.2f} times that error, Student's t for its "
+        f"{rows[0].freedom} degrees of freedom; of twenty changes that do nothing, about one would "
+        "pass by luck."
+        if threshold
         else "Nothing is judged, as no rungs have two in common."
     )
     changed = " (+: with changes)" if any(commit.endswith("+") for commit in commits) else ""
@@ -392,8 +397,8 @@ def _reference(left_out: Sequence[Row]) -> str:
     return next((row.against for row in left_out if row.against), "the reference")
 
 
-def _verdict(gain: float | None, error: float | None, freedom: int) -> Verdict:
-    if gain is None or error is None or abs(gain) <= threshold(freedom) * error:
+def _verdict(gain: float | None, error: float | None, threshold: float | None) -> Verdict:
+    if gain is None or error is None or abs(gain) <= threshold * error:
         return "unsure"
     return "better" if gain > 0 else "worse"
 
