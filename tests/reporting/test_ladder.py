@@ -77,7 +77,11 @@ def test_pooled_deviation():
 
 def test_few_degrees_of_freedom_ask_for_more():
     # As in any table of Student's t.
-    assert [round(threshold(freedom), 3) for freedom in (1, 3, 10)] == [12.706, 3.182, 2.228]
+    assert [round(errors_beyond_chance(freedom), 3) for freedom in (1, 3, 10)] == [
+        12.706,
+        3.182,
+        2.228,
+    ]
     assert errors_beyond_chance(10**6) == pytest.approx(1.95996, abs=1e-5)
 
 
@@ -119,7 +123,9 @@ def test_where_no_rung_has_two_seeds_nothing_is_judged():
     start, flips = ladder_rows(ONE_SEED, "start", "small")
     assert (start.error, start.gain, start.gain_error) == (None, None, None)
     assert flips.gain == pytest.approx(0.1)
-    assert (flips.error, flips.gain_error, flips.verdict) == (None, None, "unsure")
+    assert (flips.error, flips.gain_error, flips.threshold) == (None, None, None)
+    assert flips.verdict == "unsure"
+    assert "Nothing is judged" in ladder_markdown([start, flips])
     table = ladder_markdown([start, flips])
     assert "+10.00 ± – | not judged | 50.00 ± – |" in table
     legend = ladder_figure([start, flips]).legends[0].get_texts()
