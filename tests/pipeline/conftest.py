@@ -61,6 +61,30 @@ class Project:
             start_new_session=True,
         )
 
+    def stop(
+        self, *command: str, signum: signal.Signals, line: str, occurrence: int = 1
+    ) -> tuple[int, float]:
+        """Send a signal as a line appears for the nth time; the exit status, and how long it took.
+
+        Args:
+            command: what is run.
+            signum: the signal.
+            line: a regular expression of how the line begins.
+            occurrence: n.
+        """
+        process = self.start(*command)
+        seen, output = 0, []
+        for text in process.stdout:
+            output.append(text)
+            seen += bool(re.match(line, text))
+            if seen == occurrence:
+                break
+        assert seen == occurrence, "".join(output)
+        process.send_signal(signum)
+        began = time.monotonic()
+        process.communicate(timeout=60)
+        return process.returncode, time.monotonic() - began
+
     def attempt(self, *command: str) -> tuple[int, str]:
         """The exit status and the output of a command."""
         process = self.start(*command)

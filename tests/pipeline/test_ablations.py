@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 
 from fifteen.config import Training
 from fifteen.reporting.csv_rows import read_rows
@@ -217,6 +218,25 @@ def test_nothing_is_measured_twice_and_a_change_reruns_what_it_decides(project):
     assert {name for name in old if new[name] == old[name]} == {
         f"small_batches-{seed}" for seed in SEEDS
     }
+
+
+def test_an_interrupted_walk_goes_on_where_it_stopped(project, tmp_path):
+    project = project.copy(tmp_path)
+    project.edit(lambda params: params["budget"].update(epochs=3))
+    project.run("dvc", "repro", "ablations/dvc.yaml:trainings")
+    before = set(runs(project))
+    train = ("python", "ablations/train.py", "smoothing", "1")
+    assert project.stop(*train, signum=signal.SIGKILL, line="Epoch 3/")[0] == -signal.SIGKILL
+
+    stage = "ablations/dvc.yaml:ladder@smoothing-1"
+    output = project.run("dvc", "repro", "--single-item", stage)
+    assert "resuming after epoch 2 of 3" in output
+    result = results(project)["smoothing-1"]
+    assert result["epochs"] == 3
+    new = {run_id: run for run_id, run in runs(project).items() if run_id not in before}
+    assert list(new) == [result["run_id"]]  # the run of the training that was killed
+    curve = project.curve(result["run_id"], "val/accuracy")
+    assert [epoch for epoch, _ in curve] == [1, 2, 3]
 
 
 def test_a_walk_that_misses_the_variant_stops_at_once(project):

@@ -3,7 +3,6 @@
 import csv
 import re
 import signal
-import time
 
 import keras
 import numpy as np
@@ -42,22 +41,6 @@ def undisturbed(untrained, tmp_path_factory):
     return project
 
 
-def stop_training(project, signum, line, occurrence):
-    """Send a signal as a line appears for the nth time; the exit status, and how long it took."""
-    process = project.start(*TRAIN)
-    seen, output = 0, []
-    for text in process.stdout:
-        output.append(text)
-        seen += bool(re.match(line, text))
-        if seen == occurrence:
-            break
-    assert seen == occurrence, "".join(output)
-    process.send_signal(signum)
-    began = time.monotonic()
-    process.communicate(timeout=60)
-    return process.returncode, time.monotonic() - began
-
-
 def history(project):
     """The rows of history.csv without the time they took."""
     with (project.root / "models/baseline/history.csv").open(newline="") as file:
@@ -79,7 +62,7 @@ def weights(project):
     ],
 )
 def test_resume(undisturbed, disturbed, signum, line, occurrence, exit_status, run_statuses):
-    status, seconds = stop_training(disturbed, signum, line, occurrence)
+    status, seconds = disturbed.stop(*TRAIN, signum=signum, line=line, occurrence=occurrence)
     assert status == exit_status
     assert seconds < 15
     assert not (disturbed.root / "models/baseline").exists()
