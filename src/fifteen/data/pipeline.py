@@ -211,7 +211,9 @@ def _without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _mirror(images: tf.Tensor, which: tf.Tensor) -> tf.Tensor:
-    return tf.where(tf.reshape(which, [-1, 1, 1, 1]), tf.reverse(images, axis=[2]), images)
+    columns = tf.range(images.shape[2])
+    columns = tf.where(which[:, tf.newaxis], columns[::-1], columns)
+    return tf.gather(images, columns, axis=2, batch_dims=1)
 
 
 def _reflected(positions: tf.Tensor, length: int) -> tf.Tensor:
