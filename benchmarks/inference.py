@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/inference.py [--models swift swift_sum] [--images 2000] [--repeats 3]
 
-Each measurement is a process of its own, the models in turn; numbers are medians. Images go in as
-`src/predict.py` has them, in batches of 500, after one batch that does not count. Memory is the
-most that the process ever had, TensorFlow with it.
+Each measurement is a process of its own, the models in turn; numbers are medians. Images go in by
+batches, as `src/predict.py` has them, after one batch that does not count. Memory is the most that
+the process ever had, TensorFlow with it.
 """
 
 import argparse
@@ -23,7 +23,10 @@ from recorded_stage import RSS_UNIT
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # of the processes too
 
-BATCH = 500
+from fifteen.errors import UserError, run_stage  # noqa: E402
+from fifteen.reporting.tables import markdown_table  # noqa: E402
+from predict import BATCH  # noqa: E402
+
 SIZE = (32, 32, 3)
 MEBIBYTE = 2**20
 
@@ -60,7 +63,11 @@ def alone(file: Path, count: int) -> Cost:
 
 
 def main() -> None:
-    """Measure, and print a table."""
+    """Measure, and print a table.
+
+    Raises:
+        UserError: a model is not there.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=["swift", "swift_sum"])
     parser.add_argument("--images", type=int, default=2000)
@@ -70,14 +77,12 @@ def main() -> None:
     files = {name: ROOT / "models" / name / "model.keras" for name in arguments.models}
     missing = [str(file) for file in files.values() if not file.exists()]
     if missing:
-        sys.exit(f"error: {', '.join(missing)} is missing; `dvc repro` makes models")
+        raise UserError(f"{', '.join(missing)} is missing; `dvc repro` makes models")
     found: dict[str, list[Cost]] = {name: [] for name in files}
     for _ in range(arguments.repeats):
         for name, file in files.items():
             found[name].append(alone(file, arguments.images))
 
-    print("| model | parameters | file, MiB | images/s | share of the first's |", end="")
-    print(" memory, MiB | share of the first's |\n|:--|--:|--:|--:|--:|--:|--:|")
     medians = {
         name: [
             statistics.median(getattr(one, key) for one in costs) for key in ("per_second", "peak")
@@ -85,13 +90,22 @@ def main() -> None:
         for name, costs in found.items()
     }
     first_speed, first_peak = medians[arguments.models[0]]
-    for name, (speed, peak) in medians.items():
-        size = files[name].stat().st_size / MEBIBYTE
-        print(
-            f"| {name} | {found[name][0].parameters:,} | {size:.0f} | {speed:.0f} |"
-            f" {speed / first_speed:.2f} | {peak / MEBIBYTE:.0f} | {peak / first_peak:.2f} |"
-        )
+    header = ["model", "parameters", "file, MiB", "images/s", "share of the first's"]
+    header += ["memory, MiB", "share of the first's"]
+    rows = [
+        [
+            name,
+            f"{found[name][0].parameters:,}",
+            f"{files[name].stat().st_size / MEBIBYTE:.0f}",
+            f"{speed:.0f}",
+            f"{speed / first_speed:.2f}",
+            f"{peak / MEBIBYTE:.0f}",
+            f"{peak / first_peak:.2f}",
+        ]
+        for name, (speed, peak) in medians.items()
+    ]
+    print(markdown_table(header, rows, text_columns=1))
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main)

@@ -54,6 +54,9 @@ def test_seconds_of_different_machines_are_not_mixed():
     assert cells(models, 0)[5:] == ["train s: 2 cores of a CPU, float32", "train s: a GPU, float32"]
     assert cells(models, 2)[5:] == ["115", "10"]
     assert cells(models, 3)[5:] == ["–", "20"]
+    assert [cells(models, row)[0] for row in (2, 3)] == ["a", "b"]
+    note = "Means over the seeds ± the standard deviation between them."
+    assert seeds_markdown(models).splitlines()[-1] == note
 
 
 @pytest.mark.parametrize("views", [{}, {"test_tta": {"accuracy": 0.8}}])

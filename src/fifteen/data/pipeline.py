@@ -27,8 +27,8 @@ def training_batches(
     """All batches of a training from `first_epoch`, each epoch a full shuffle of the part.
 
     An alternating flip (Jordan 2024, arXiv:2404.00498, §3.6) mirrors half of the images, drawn
-    once, in the epochs 0, 2, …, and the other half in the epochs 1, 3, …: image i in epoch e if
-    mᵢ ⊕ (e odd), where the mᵢ are drawn once.
+    once, in the epochs 0, 2, …, and the other half in the epochs 1, 3, …: with mᵢ for the draw,
+    image i in epoch e if mᵢ ⊕ (e odd).
 
     The order of an epoch and its augmentation depend on `seed` and the epoch's number alone, so a
     training that is resumed sees what an uninterrupted one would have seen.
