@@ -21,8 +21,8 @@ from fifteen.files import new_file, new_folder, read_json, write_json
 from fifteen.reporting import charts, ensembles, ladder, search_figures
 from fifteen.reporting import comparison_figures as figures
 from fifteen.reporting.comparisons import members_compared, relative_to
-from fifteen.reporting.csv_rows import read_rows
 from fifteen.reporting.diversity_figures import gains_figure, matrices_figure
+from fifteen.reporting.measured import read_measured
 from fifteen.reporting.model_card import model_card
 from fifteen.reporting.original import original_accuracies
 from fifteen.reporting.page import render_page
@@ -305,13 +305,7 @@ def main() -> None:
         },
     }
     searches, diversities = read_searches(models), member_diversities(models)
-    changes, designs = (
-        [row for row in read_rows(kind, REPORTS / path) if row.source == data["source"]]
-        for kind, path in (
-            (ladder.Row, "ablations/ladder.csv"),
-            (ensembles.Row, "ensembles/ensembles.csv"),
-        )
-    )
+    changes, designs = read_measured(REPORTS, data["source"])
 
     histories = {name: read_columns(MODELS / name / "history.csv") for name in singles}
     per_class = {name: read_columns(MODELS / name / "per_class.csv")["accuracy"] for name in models}

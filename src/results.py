@@ -10,6 +10,7 @@ from pathlib import Path
 from fifteen.errors import UserError, run_stage
 from fifteen.experiments import read_from_experiment
 from fifteen.files import new_file, read_json
+from fifteen.reporting.measured import read_measured
 from fifteen.reporting.summary import summary_markdown
 from fifteen.reporting.tables import choice, ensemble_verdicts, headline, results_text
 
@@ -49,12 +50,13 @@ def summary(reports: Path) -> str:
 
     Args:
         reports: the folder with metrics.json, models/NAME/search.json where there was a search,
-            and possibly seeds.json.
+            what was measured beside the pipeline, and possibly seeds.json.
     """
-    seeds = reports / SEEDS
+    metrics, seeds = read_json(reports / METRICS.name), reports / SEEDS
     return summary_markdown(
-        read_json(reports / METRICS.name),
+        metrics,
         map(read_json, sorted(reports.glob("models/*/search.json"))),
+        *read_measured(reports, metrics["source"]),
         read_json(seeds) if seeds.exists() else None,
     )
 

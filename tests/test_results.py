@@ -30,6 +30,8 @@ def test_the_readme_shows_the_committed_results():
 
 def test_searches_and_seeds_are_read_where_they_are(tmp_path):
     (tmp_path / "models" / "tuned").mkdir(parents=True)
+    for measured in ("ablations", "ensembles"):
+        shutil.copytree(ROOT / "reports" / measured, tmp_path / measured)
     shutil.copy(ROOT / "reports/metrics.json", tmp_path)
     alone = summary(tmp_path)
     shutil.copy(ROOT / "reports/models/tuned/search.json", tmp_path / "models" / "tuned")
@@ -38,6 +40,7 @@ def test_searches_and_seeds_are_read_where_they_are(tmp_path):
     write_json(tmp_path / "seeds.json", {"swift": [seed]})
     found = summary(tmp_path)
     assert found.startswith(alone)
+    assert "Where several models share the 15 epochs of baseline, " in alone
     assert "What of the hyperparameters found for tuned did it" in found
     assert "| swift | 1 | 70.00 | 71.00 |" in found
 

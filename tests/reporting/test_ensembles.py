@@ -4,6 +4,7 @@ from fifteen.reporting.csv_rows import read_rows, rows_csv
 from fifteen.reporting.ensembles import (
     RULES,
     Row,
+    best_designs,
     ensemble_row,
     ensembles_chapters,
     ensembles_figure,
@@ -126,6 +127,14 @@ def row(design, difference, error, variant="small"):
     return replace(made, difference=difference, low=low, high=high, verdict=verdict)
 
 
+def test_the_best_design_of_each_variant():
+    of_small = [row("a", 0.01, 0.02), row("b", 0.03, 0.01)]
+    first, second = best_designs([*of_small, row("c", 0.1, 0.01, "large")])
+    assert first == sentences(*of_small)[0][0]
+    assert second.startswith("Where several models share the 15 epochs of large, c (in words: c)")
+    assert best_designs([]) == []
+
+
 def sentences(*rows):
     return [chapter.sentences for chapter in ensembles_chapters(rows)]
 
@@ -134,8 +143,9 @@ def test_the_best_design_is_judged_and_the_others_are_named():
     made = [row("a", 0.01, 0.02), row("b", 0.03, 0.01), row("c", -0.03, 0.01), row("d", 0.02, 0.01)]
     assert sentences(*made) == [
         [
-            "Best against one model of the whole budget is b (in words: b): the sum of its 2 "
-            "members is better than that model by 3.00 pp (95 % interval 2.00 to 4.00).",
+            "Where several models share the 15 epochs of small, b (in words: b) does best on the "
+            "validation images: the sum of its 2 members is better than one model of the whole "
+            "budget by 3.00 pp (95 % interval 2.00 to 4.00).",
             "Others that are better than one model: d.",
             "Others that are not distinguishable from one model: a.",
             "Others that are worse than one model: c.",
@@ -148,10 +158,13 @@ def test_the_best_design_is_judged_and_the_others_are_named():
     [
         (
             0.005,
-            "not distinguishable from that model (difference +0.50 pp, 95 % interval −0.50 to "
-            "+1.50).",
+            "not distinguishable from one model of the whole budget (difference +0.50 pp, 95 % "
+            "interval −0.50 to +1.50).",
         ),
-        (-0.02, "worse than that model by 2.00 pp (95 % interval 1.00 to 3.00)."),
+        (
+            -0.02,
+            "worse than one model of the whole budget by 2.00 pp (95 % interval 1.00 to 3.00).",
+        ),
     ],
 )
 def test_the_best_design_may_be_no_better_than_one_model(difference, words):
@@ -163,8 +176,8 @@ def test_each_variant_is_a_chapter():
     first, second = ensembles_chapters([row("a", 0.1, 0.01), row("b", 0.2, 0.01, "large")])
     assert (first.title.split(":")[0], second.title.split(":")[0]) == ("small", "large")
     assert [cells[0] for cells in first.rows] == ["a"]
-    assert "is a (" in first.sentences[0]
-    assert "is b (" in second.sentences[0]
+    assert "epochs of small, a (" in first.sentences[0]
+    assert "epochs of large, b (" in second.sentences[0]
 
 
 def test_rows_come_back_from_csv_as_they_were(rows, tmp_path):

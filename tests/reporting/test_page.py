@@ -95,7 +95,7 @@ def test_designs_have_a_section(metrics, reports, designs):
     for text in (
         "Do several models pay, where they share 15 epochs?",
         "small: one model of the whole budget has 50.00 %",
-        "better than that model by 3.00 pp (95 % interval 2.00 to 4.00)",
+        "better than one model of the whole budget by 3.00 pp (95 % interval 2.00 to 4.00)",
         "Others that are not distinguishable from one model: cycle.",
         "+2.00 to +4.00",
     ):
@@ -117,7 +117,7 @@ def test_what_a_change_is_called_is_escaped(metrics, reports, changes, designs):
     designs[1] = replace(designs[1], what=evil)
     html, page = render(metrics, reports, changes=changes, designs=designs)
     assert evil not in html
-    assert page.words.count(evil) == 5  # a sentence and a table, in both; the lead
+    assert page.words.count(evil) == 6  # a sentence and a table, in both; two in the lead
 
 
 def test_members_of_an_ensemble(metrics, reports, diversity):

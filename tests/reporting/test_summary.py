@@ -1,6 +1,6 @@
 import json
 
-from fifteen.reporting.summary import results_page, summary_markdown
+from fifteen.reporting.summary import lead, results_page, summary_markdown
 
 import pytest
 
@@ -9,7 +9,7 @@ SEED |= {"train_seconds": 9.0, "hardware": {"device": "d", "precision": "float32
 
 
 def test_what_a_search_and_several_seeds_came_to_is_there_where_it_is_known(metrics, search):
-    alone = summary_markdown(metrics, [])
+    alone = summary_markdown(metrics, [], [], [])
     assert alone.startswith("| model | kind | validation accuracy % | test accuracy % (95 % inter")
     assert "snapshot_sum, the model with the best validation accuracy" in alone
     assert " It was chosen by its validation accuracy of 53.00 %; next comes snapshot" in alone
@@ -17,10 +17,22 @@ def test_what_a_search_and_several_seeds_came_to_is_there_where_it_is_known(metr
     assert "Means over the seeds" not in alone
     assert "did it" not in alone
 
-    found = summary_markdown(metrics, [search], {"swift": [SEED]})
+    found = summary_markdown(metrics, [search], [], [], {"swift": [SEED]})
     assert found.startswith(alone)
     assert "What of the hyperparameters found for tuned did it:\n\n- " in found
     assert "| swift | 1 | 70.00 | 71.00 |" in found
+
+
+def test_the_lead_says_what_brings_most_and_whether_several_models_pay(metrics, changes, designs):
+    gains, pays = lead(changes, designs)
+    assert gains.endswith("these bring most: in words: flips (+11.00 ± 1.00 pp).")
+    assert pays.startswith(
+        "Where several models share the 15 epochs of small, five (in words: five)"
+    )
+    assert f"\n\n{gains}\n\n{pays}\n\n- snapshot_sum is" in summary_markdown(
+        metrics, [], changes, designs
+    )
+    assert lead([], []) == []
 
 
 @pytest.fixture
@@ -67,7 +79,7 @@ def test_a_page_of_its_own_says_what_the_report_says(page, diversity, changes, d
     }
     for title, beginning in beginnings.items():
         assert found[title].startswith(beginning)
-    assert "these bring most: in words: flips (+11.00 ± 1.00 pp).\n" in found["# Results"]
+    assert all(sentence in found["# Results"] for sentence in lead(changes, designs))
     assert "- **TTA**: test-time augmentation" in found["What is what"]
     assert "| 1 | test | 7 | apple | otter (differs) |" in found["Data"]
     assert "| 27 | apple | otter |" in found["Data"]

@@ -167,6 +167,11 @@ def ensemble_row(
     )
 
 
+def best_designs(rows: Sequence[Row]) -> list[str]:
+    """The design whose sum gains most, in a sentence for each variant."""
+    return [_best_design(of_variant) for of_variant in _by_variant(rows).values()]
+
+
 def ensembles_chapters(rows: Sequence[Row]) -> list[Chapter]:
     """One for each variant: which design does best, and how all of them do by every rule."""
     header = ["design", "what", "sum − one model, pp", "95 % interval, pp", "verdict: the sum is"]
@@ -277,18 +282,28 @@ _OTHERS = {
 }
 
 
-def _sentences(rows: Sequence[Row]) -> list[str]:
-    """The design whose sum gains most, and the verdict on each."""
-    best = max(rows, key=lambda row: row.difference)
+def _best(rows: Sequence[Row]) -> Row:
+    return max(rows, key=lambda row: row.difference)
+
+
+def _best_design(rows: Sequence[Row]) -> str:
+    """In a sentence, which of the designs for one variant does best."""
+    best = _best(rows)
     comparison = {
         "difference": best.difference,
         "ci95": (best.low, best.high),
         "verdict": best.verdict,
     }
-    sentences = [
-        f"Best against one model of the whole budget is {best.design} ({best.what}): the sum of "
-        f"its {best.members} members is {verdict_phrase(comparison, 'that model')}."
-    ]
+    return (
+        f"Where several models share the {most_epochs(rows)} epochs of {best.variant}, "
+        f"{best.design} ({best.what}) does best on the validation images: the sum of its "
+        f"{best.members} members is {verdict_phrase(comparison, 'one model of the whole budget')}."
+    )
+
+
+def _sentences(rows: Sequence[Row]) -> list[str]:
+    """The design whose sum gains most, and the verdict on the others."""
+    best, sentences = _best(rows), [_best_design(rows)]
     for verdict, words in _OTHERS.items():
         names = [row.design for row in rows if row is not best and row.verdict == verdict]
         if names:

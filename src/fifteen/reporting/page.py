@@ -16,6 +16,7 @@ from fifteen.reporting.comparisons import relative_to
 from fifteen.reporting.descriptions import what_is_what
 from fifteen.reporting.original import original_results
 from fifteen.reporting.search_tables import Searched
+from fifteen.reporting.summary import lead
 from fifteen.reporting.templates import environment
 
 import numpy as np
@@ -89,7 +90,7 @@ def render_page(
     return template.render(
         metrics=metrics,
         headline=tables.headline(metrics),
-        lead=[tables.choice(metrics), *ladder.largest_gains(changes)],
+        lead=[tables.choice(metrics), *lead(changes, designs)],
         setting=tables.setting(metrics),
         results=tables.results_rows(metrics),
         what_is_what=what_is_what(models),

@@ -13,17 +13,22 @@ from fifteen.reporting.tables import Metrics, Row, markdown_table
 def summary_markdown(
     metrics: Metrics,
     searches: Iterable[Mapping[str, Any]],
+    changes: Sequence[ladder.Row],
+    designs: Sequence[ensembles.Row],
     seeds: Mapping[str, Sequence[Trained]] | None = None,
 ) -> str:
-    """A table, what it comes to, what searches found, and how seeds differ.
+    """A table, what it and what was measured beside it come to, and how seeds differ.
 
     Args:
         metrics: the content of `reports/metrics.json`.
         searches: the content of each `search.json`.
+        changes: what each change is worth; may be empty.
+        designs: how models may share the epochs; may be empty.
         seeds: that of `reports/seeds.json`, where it is there.
     """
     parts = [tables.results_markdown(metrics)]
     parts.append(f"{tables.headline(metrics)} {tables.choice(metrics)}\n")
+    parts += [f"{sentence}\n" for sentence in lead(changes, designs)]
     parts.append(_bullets(tables.ensemble_verdicts(metrics)))
     for search in searches:
         parts.append(f"What of the hyperparameters found for {search['variant']} did it:\n")
@@ -31,6 +36,11 @@ def summary_markdown(
     if seeds:
         parts.append(seeds_markdown(seeds))
     return "\n".join(parts)
+
+
+def lead(changes: Sequence[ladder.Row], designs: Sequence[ensembles.Row]) -> list[str]:
+    """What was measured beside the pipeline, in a few sentences: what brings most, what pays."""
+    return [*ladder.largest_gains(changes), *ensembles.best_designs(designs)]
 
 
 def results_page(
@@ -71,9 +81,7 @@ def results_page(
         "Data": _data(metrics, data),
         "Every comparison": tables.comparisons_markdown(metrics),
     }
-    parts = [f"# Results\n\n{summary_markdown(metrics, searches)}"]
-    if gains := ladder.largest_gains(changes):
-        parts.append("\n".join(gains) + "\n")
+    parts = [f"# Results\n\n{summary_markdown(metrics, searches, changes, designs)}"]
     parts += [f"## {title}\n\n{text}" for title, text in sections.items() if text]
     return "\n".join(parts)
 
