@@ -99,7 +99,6 @@ def main() -> None:
         "single": scores(best, labels),
         "rules": {name: scores(shares, labels) for name, shares in rules.items()},
         "sum_of_views": scores(np.mean(views, axis=0), labels),
-        "accuracy_of_last": apart.accuracy_of_last.tolist(),
         "disagreement": float(apart.disagreement[others].mean()),
         "error_correlation": float(apart.error_correlation[others].mean()),
         "weight_distance": float(weight_distances(networks)[others].mean()),

@@ -43,6 +43,8 @@ def result(single, together, shift=0, average=True):
         "rules": rules,
         "sum_of_views": scored(together + 0.01, shift),
         "disagreement": 0.25,
+        "error_correlation": 0.5,
+        "weight_distance": 0.75,
         "seconds": 100.0,
         "hardware": {"device": "2 cores of a CPU", "precision": "float32"},
     }
@@ -80,7 +82,7 @@ def test_over_seeds_by_hand():
 def test_rows(rows):
     one, five = rows
     assert (one.verdict, one.difference, one.low, one.high) == ("same", 0.0, 0.0, 0.0)
-    assert five.control == one.single == pytest.approx(0.51)
+    assert five.control == one.control == pytest.approx(0.51)
     assert five.difference == pytest.approx(0.1)
     assert five.verdict == "better"
     np.testing.assert_allclose(five.of_members, [0.35, 0.45])
@@ -101,13 +103,14 @@ def test_seeds_that_only_one_has_do_not_count_for_the_difference():
 
 def test_markdown(rows):
     text = ensembles_markdown(rows)
-    assert "### small: one model of the whole budget has 51.00 %" in text
+    assert "### small: one model of the whole budget has 51.00 %, NLL 1.000\n" in text
     (line,) = [line for line in text.splitlines() if line.startswith("| five")]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[:3] == ["five", "five models", "+10.00"]
     assert cells[3].startswith("+")
     assert cells[4:7] == ["better", "35.00–45.00", "61.00"]
     assert cells[11] == "–"  # no average
+    assert cells[13:] == ["1.000", "25.00", "0.50", "0.75", "100", "1, 2"]
     assert "one \\| cycle" in text
     assert "after at most 15 epochs of all members together" in text
     used = "Trained on 2 cores of a CPU, float32; seconds are those of the seed that took least."
@@ -170,6 +173,12 @@ def test_the_best_design_is_judged_and_the_others_are_named():
 def test_the_best_design_may_be_no_better_than_one_model(difference, words):
     ((sentence,),) = sentences(row("a", difference, 0.01))
     assert sentence.endswith(f" members is {words}")
+
+
+def test_a_rule_that_does_better_than_the_sum_is_named():
+    better = replace(row("a", 0.0, 0.01), sum=0.6, vote=0.61, weighted=0.6125, average=None)
+    (sentence,) = best_designs([better])
+    assert sentence.endswith("+1.00); of the six rules weighted does best, by 1.25 pp.")
 
 
 def test_each_variant_is_a_chapter():

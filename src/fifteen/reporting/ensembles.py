@@ -45,7 +45,6 @@ class Row:
         epochs: those of all its trainings together.
         members: number of members.
         of_members: the accuracy of each member.
-        single: that of the best single model on the way.
         sum: that of the members by the rule of this name, as the five that follow.
         logits: see `sum`.
         vote: see `sum`.
@@ -53,8 +52,12 @@ class Row:
         greedy: see `sum`.
         average: see `sum`; None where the members have no weights to average.
         of_views: that of the sum over six views of each image.
+        nll: the negative log-likelihood of the sum at the best temperature, in nats.
         disagreement: the share of images on which two members differ.
-        control: that of the control's single model, on the seeds that both have.
+        error_correlation: of two members.
+        weight_distance: of two members, see `fifteen.ensembles.distance`.
+        control: the accuracy of the control's single model, on the seeds that both have.
+        control_nll: its negative log-likelihood at the best temperature.
         difference: of the sum from that.
         low: where the 95 % interval of the difference begins.
         high: where it ends.
@@ -72,7 +75,6 @@ class Row:
     epochs: int
     members: int
     of_members: tuple[float, ...]
-    single: float
     sum: float
     logits: float
     vote: float
@@ -80,8 +82,12 @@ class Row:
     greedy: float
     average: float | None
     of_views: float
+    nll: float
     disagreement: float
+    error_correlation: float
+    weight_distance: float
     control: float
+    control_nll: float
     difference: float
     low: float
     high: float
@@ -152,11 +158,15 @@ def ensemble_row(
         epochs=found[0]["models"] * found[0]["training"]["epochs"],
         members=found[0]["members"],
         of_members=tuple(np.mean([one["member_accuracy"] for one in found], axis=0).tolist()),
-        single=fmean(one["single"]["accuracy"] for one in found),
         **{rule: _mean_accuracy(found, rule) for rule in RULES},
         of_views=fmean(one["sum_of_views"]["accuracy"] for one in found),
-        disagreement=fmean(one["disagreement"] for one in found),
+        nll=fmean(one["rules"]["sum"]["nll"] for one in found),
+        **{
+            key: fmean(one[key] for one in found)
+            for key in ("disagreement", "error_correlation", "weight_distance")
+        },
         control=float(alone.mean()),
+        control_nll=fmean(control[seed]["single"]["nll"] for seed in common),
         difference=difference,
         low=low,
         high=high,
@@ -175,11 +185,12 @@ def best_designs(rows: Sequence[Row]) -> list[str]:
 def ensembles_chapters(rows: Sequence[Row]) -> list[Chapter]:
     """One for each variant: which design does best, and how all of them do by every rule."""
     header = ["design", "what", "sum − one model, pp", "95 % interval, pp", "verdict: the sum is"]
-    header += ["members %", *(f"{rule} %" for rule in RULES), "six views %", "differ %"]
-    header += ["train s", "seeds"]
+    header += ["members %", *(f"{rule} %" for rule in RULES), "six views %", "NLL"]
+    header += ["differ %", "error correlation", "weight distance", "train s", "seeds"]
     return [
         Chapter(
-            f"{variant}: one model of the whole budget has {percent(of_variant[0].single)} %",
+            f"{variant}: one model of the whole budget has {percent(of_variant[0].control)} %, "
+            f"NLL {of_variant[0].control_nll:.3f}",
             _sentences(of_variant),
             header,
             [_cells(row) for row in of_variant],
@@ -202,7 +213,8 @@ def ensembles_note(rows: Sequence[Row]) -> str:
         "on the same images with the same seeds; where the interval leaves out 0, one is better. "
         "The best of several is favoured a little by being chosen on these images. Members: from "
         "the lowest to the highest; differ: how often two of them disagree. The rules weighted and "
-        "greedy are cross-validated: each image by weights fitted on others. Trained on "
+        "greedy are cross-validated: each image by weights fitted on others. NLL: of the sum, in "
+        "nats, after calibration by one temperature, fitted on the same images. Trained on "
         f"{used}; seconds are those of the seed that took least."
     )
 
@@ -297,8 +309,18 @@ def _best_design(rows: Sequence[Row]) -> str:
     return (
         f"Where several models share the {most_epochs(rows)} epochs of {best.variant}, "
         f"{best.design} ({best.what}) does best on the validation images: the sum of its "
-        f"{best.members} members is {verdict_phrase(comparison, 'one model of the whole budget')}."
+        f"{best.members} members is {verdict_phrase(comparison, 'one model of the whole budget')}"
+        f"{_best_rule(best)}."
     )
+
+
+def _best_rule(row: Row) -> str:
+    """What another rule than the sum comes to, if one does better."""
+    found = {rule: getattr(row, rule) or 0.0 for rule in RULES}
+    rule = max(RULES, key=found.__getitem__)  # of equal ones the first, the sum
+    if rule == "sum":
+        return ""
+    return f"; of the six rules {rule} does best, by {percent(found[rule] - row.sum)} pp"
 
 
 def _sentences(rows: Sequence[Row]) -> list[str]:
@@ -322,7 +344,10 @@ def _cells(row: Row) -> list[str]:
         f"{percent(min(row.of_members))}–{percent(max(row.of_members))}",
         *(NONE if accuracy is None else percent(accuracy) for accuracy in rules),
         percent(row.of_views),
+        f"{row.nll:.3f}",
         percent(row.disagreement),
+        f"{row.error_correlation:.2f}",
+        f"{row.weight_distance:.2f}",
         f"{row.seconds:.0f}",
         ", ".join(map(str, row.seeds)),
     ]
