@@ -12,8 +12,7 @@ from fifteen.tracked_training import Trained  # isort: skip  # TensorFlow, quiet
 
 from fifteen.ensembles.distance import weight_distances
 from fifteen.ensembles.model import average_weights, predictor
-from fifteen.ensembles.rules import RULES
-from fifteen.ensembles.weights import FITS, cross_validated
+from fifteen.ensembles.weights import by_every_rule
 from fifteen.errors import run_stage
 from fifteen.evaluation.calibration import fit_temperature, with_temperature
 from fifteen.evaluation.diversity import diversity
@@ -41,12 +40,6 @@ def networks_of(found: Trained, snapshots: bool) -> Iterator[keras.Model]:
         network = keras.models.clone_model(found.network)
         load_variables(found.work / file, network.weights)
         yield network
-
-
-def combinations(members: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """What each rule that needs predictions alone makes of the members, (N, C)."""
-    found = {name: np.asarray(rule(members)) for name, rule in RULES.items()}
-    return found | {name: cross_validated(fit, members, labels) for name, fit in FITS.items()}
 
 
 def scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
@@ -84,7 +77,7 @@ def main() -> None:
     members = np.stack([answer(images)["probabilities"] for answer in answers], axis=1)
     alone = [predictor(network)(images)["probabilities"] for network in singles]
     best = max(alone, key=lambda p: (p.argmax(axis=-1) == labels).mean())
-    rules = combinations(members, labels)
+    rules = by_every_rule(members, labels)
     if models == 1:
         averaged = average_weights(networks, found.training.images)
         rules["average"] = predictor(averaged)(images)["probabilities"]

@@ -8,11 +8,11 @@ from pathlib import Path
 from fifteen import hardware, tracking
 from fifteen.command import name_argument
 from fifteen.config import load_params
-from fifteen.data.arrays import IMAGE_SHAPE, read_classes, read_part
+from fifteen.data.arrays import IMAGE_SHAPE, Part, read_classes, read_part
 from fifteen.ensembles.distance import weight_distances
 from fifteen.ensembles.model import average_weights, build_ensemble, predictor
 from fifteen.ensembles.rules import tie_rate
-from fifteen.ensembles.weights import FITS
+from fifteen.ensembles.weights import FITS, by_every_rule, cross_validated
 from fifteen.errors import UserError, run_stage
 from fifteen.evaluation.calibration import fit_temperature
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix
@@ -26,22 +26,38 @@ DATA, MODELS = Path("data/trainval"), Path("models")
 
 
 def combine(
-    networks: list[keras.Model], method: str, members: np.ndarray, labels: np.ndarray
+    networks: list[keras.Model], rule: str, members: np.ndarray, labels: np.ndarray
 ) -> tuple[keras.Model, dict[str, list[float]]]:
     """The ensemble, and where the rule weighs its members their `weights`.
 
     Args:
         networks: the members.
-        method: the rule.
+        rule: that combines them.
         members: their probabilities for the validation images, (N, M, C).
         labels: of these images.
     """
-    if method == "average":
+    if rule == "average":
         return average_weights(networks, read_part(DATA, "train").images), {}
-    if method in FITS:
-        weights = FITS[method](members, labels).tolist()
-        return build_ensemble(networks, method, weights), {"weights": weights}
-    return build_ensemble(networks, method), {}
+    if rule in FITS:
+        weights = FITS[rule](members, labels).tolist()
+        return build_ensemble(networks, rule, weights), {"weights": weights}
+    return build_ensemble(networks, rule), {}
+
+
+def judge_rules(
+    networks: list[keras.Model], members: np.ndarray, validation: Part
+) -> dict[str, float]:
+    """Which share of the validation images every rule has right, with `members` as above.
+
+    A rule that is fitted on these images is cross-validated.
+    """
+    found = by_every_rule(members, validation.labels)
+    averaged, _ = combine(networks, "average", members, validation.labels)
+    found["average"] = predictor(averaged)(validation.images)["probabilities"]
+    return {
+        rule: float(np.mean(shares.argmax(axis=-1) == validation.labels))
+        for rule, shares in found.items()
+    }
 
 
 def main() -> None:
@@ -62,8 +78,15 @@ def main() -> None:
     networks = [keras.models.load_model(path) for path in snapshots]
     found = [predictor(network)(validation.images)["probabilities"] for network in networks]
     members = np.stack(found, axis=1)
-    ensemble, weights = combine(networks, config.method, members, validation.labels)
-    combined = predictor(ensemble)(validation.images)["probabilities"]
+    chosen_from, rule = {}, config.method
+    if rule == "best":
+        chosen_from = judge_rules(networks, members, validation)
+        rule = max(chosen_from, key=chosen_from.__getitem__)  # of equal ones the first
+    ensemble, weights = combine(networks, rule, members, validation.labels)
+    if rule in FITS:
+        combined = cross_validated(FITS[rule], members, validation.labels)
+    else:
+        combined = predictor(ensemble)(validation.images)["probabilities"]
     predicted = combined.argmax(axis=-1)
     right = members.argmax(axis=-1) == validation.labels[:, None]
     trained, checksums = read_json(variant / "result.json"), read_json(DATA / "checksums.json")
@@ -82,7 +105,8 @@ def main() -> None:
         result = {
             "name": name,
             "kind": "ensemble",
-            "method": config.method,
+            "method": rule,
+            **({"chosen_from": chosen_from} if chosen_from else {}),
             "variant": config.variant,
             "members": len(snapshots),
             **weights,
@@ -109,6 +133,7 @@ def main() -> None:
                 "val/best_accuracy": result["validation"]["accuracy"],
                 "val/tie_rate": tie_rate(members),
                 "train/seconds": trained["train_seconds"],
+                **{f"val/accuracy_of_{one}": share for one, share in chosen_from.items()},
             }
         )
         accuracies = enumerate(result["member_validation_accuracy"], start=1)

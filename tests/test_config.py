@@ -415,6 +415,8 @@ def test_unknown_names_are_user_errors():
         ({"baseline__snapshots": -1}, ["baseline.snapshots = -1"]),
         ({"baseline__snapshots": [0.5, 1.5]}, ["baseline.snapshots[1] = 1.5", "equal to 1"]),
         ({"baseline__snapshots": [0.5, "x"]}, ["baseline.snapshots[1] = 'x'"]),
+        ({"baseline__snapshots": [1, 0.8]}, ["baseline = ", "shares of `snapshots` must increase"]),
+        ({"baseline__snapshots": [0.5, 0.5]}, ["shares of `snapshots` must increase"]),
         ({"baseline__snapshot_weights": "slow"}, ["'slow'", "'averaged' or 'raw'"]),
         ({"baseline__patience": 0}, ["baseline.patience = 0"]),
         # one of a few words

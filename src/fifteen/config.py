@@ -336,6 +336,13 @@ class Training(Strict):
         return len(self.snapshots) if isinstance(self.snapshots, list) else self.snapshots
 
     @validator(mode="after")
+    def _snapshots_are_ordered(self) -> Self:
+        shares = self.snapshots if isinstance(self.snapshots, list) else []
+        if any(b <= a for a, b in itertools.pairwise(shares)):
+            raise ValueError("the shares of `snapshots` must increase")
+        return self
+
+    @validator(mode="after")
     def _answers_are_of_one_image(self) -> Self:
         if self.self_distillation and (self.augmentation.cutmix or self.augmentation.mixup):
             raise ValueError(
@@ -371,15 +378,19 @@ class Tune(Strict):
     space: dict[str, Any]  # a training with choices, see search_space.py
 
 
+Rule = Literal["sum", "logits", "vote", "weighted", "greedy", "average"]
+
+
 class Ensemble(Strict):
     """The snapshots of one variant, combined by one rule; see `fifteen.ensembles`.
 
     `sum` of the probabilities or of the `logits`, majority `vote`, a sum with `weighted` members or
-    with those of a `greedy` selection, both by the validation images, or `average` of the weights.
+    with those of a `greedy` selection, both by the validation images, or `average` of the weights;
+    `best` is the one of these that has most of the validation images right.
     """
 
     variant: str
-    method: Literal["sum", "logits", "vote", "weighted", "greedy", "average"]
+    method: Literal[Rule, "best"]
 
 
 Section = TypeVar("Section", Training, Ensemble)

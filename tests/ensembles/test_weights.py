@@ -1,5 +1,6 @@
 from fifteen.ensembles.weights import (
     FITS,
+    by_every_rule,
     cross_validated,
     fit_weights,
     folds,
@@ -73,6 +74,20 @@ def test_what_is_cross_validated_has_not_seen_its_own_images():
     np.testing.assert_allclose(found, members[:, 1], rtol=1e-6)
     assert all(len(labels) == 16 for labels in fitted_on)
     assert all(sum(n in seen for seen in fitted_on) == 4 for n in labels)
+
+
+def test_every_rule_answers():
+    rng = np.random.default_rng(1)
+    members = rng.dirichlet(np.ones(3), (50, 4)).astype(np.float32)
+    labels = rng.integers(0, 3, 50)
+    found = by_every_rule(members, labels)
+    assert list(found) == ["sum", "logits", "vote", *FITS]
+    for shares in found.values():
+        assert shares.shape == (50, 3)
+        np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(found["sum"], members.mean(axis=1), atol=1e-6)
+    for name, fit in FITS.items():
+        np.testing.assert_array_equal(found[name], cross_validated(fit, members, labels))
 
 
 def test_greedy_selection_by_hand():

@@ -3,9 +3,11 @@
 import csv
 import json
 import re
+import typing
 from dataclasses import replace
 from itertools import combinations
 
+from fifteen.config import Rule
 from fifteen.reporting import ensembles
 from fifteen.reporting.csv_rows import rows_csv
 
@@ -19,14 +21,14 @@ pytestmark = pytest.mark.timeout(600)
 
 EPOCHS, STEPS_PER_EPOCH = 2, 11
 TRAINED = ["baseline", "refined", "snapshot", "swift"]
-COMBINED = ["snapshot_sum", "snapshot_vote"]
+METHODS = {f"snapshot_{method}": method for method in ("sum", "vote", "average", "best")}
+COMBINED = list(METHODS)
 STAGES = {
     "baseline": "train_baseline",
     "refined": "train_variant@refined",
     "snapshot": "train_variant@snapshot",
     "swift": "train_variant@swift",
-    "snapshot_sum": "ensemble@snapshot_sum",
-    "snapshot_vote": "ensemble@snapshot_vote",
+    **{name: f"ensemble@{name}" for name in COMBINED},
 }
 MODELS = [*TRAINED, *COMBINED]
 FINISHED_WITHIN = 300  # seconds, for two queued experiments
@@ -36,9 +38,11 @@ def edit(params):
     """Few models and epochs, on the digits."""
     params["data"]["source"] = "digits"
     params["budget"]["epochs"] = EPOCHS
-    for section, names in {"variants": TRAINED[1:], "ensembles": COMBINED}.items():
-        for name in set(params[section]) - set(names):
-            del params[section][name]
+    for name in set(params["variants"]) - set(TRAINED[1:]):
+        del params["variants"][name]
+    params["ensembles"].clear()
+    for name, method in METHODS.items():
+        params["ensembles"][name] = {"variant": "snapshot", "method": method}
     params["variants"]["swift"]["network"]["width"] = 8
     del params["variants"]["swift"]["snapshots"]  # more than it has steps on so few images
 
@@ -91,6 +95,11 @@ def experiments(project):
 
 def accuracies(experiment):
     return experiment["metrics"]["reports/accuracy.json"]["data"]
+
+
+def of_members(models):
+    """The ensembles in which several members answer: not those of averaged weights."""
+    return [name for name in COMBINED if models[name]["method"] != "average"]
 
 
 def own_run(project, name):
@@ -146,16 +155,32 @@ def test_numbers_file(project):
             assert test[extreme]["name"] == str(test[extreme]["id"])
         single_view = {"tie_rate", "calibrated_nll", "calibrated_ece"}
         assert set(model["test_tta"]) == set(test) - single_view
-    for name, method in zip(COMBINED, ("sum", "vote"), strict=True):
-        assert metrics["models"][name]["method"] == method
+    for name, method in METHODS.items():
         assert metrics["models"][name]["members"] == 5
+        if method != "best":
+            assert metrics["models"][name]["method"] == method
+
+
+def test_the_best_rule_is_chosen_on_the_validation_images(project):
+    models = project.json("reports/metrics.json")["models"]
+    best = models["snapshot_best"]
+    found = best["chosen_from"]
+    assert set(found) == set(typing.get_args(Rule))
+    for method in ("sum", "vote", "average"):
+        assert found[method] == pytest.approx(
+            models[f"snapshot_{method}"]["validation"]["accuracy"]
+        )
+    assert found[best["method"]] == max(found.values())
+    assert best["validation"]["accuracy"] == pytest.approx(max(found.values()))
+    logged = own_run(project, "snapshot_best").data.metrics
+    assert {rule: logged[f"val/accuracy_of_{rule}"] for rule in found} == found
 
 
 def test_comparisons_in_the_numbers_file(project):
     metrics = project.json("reports/metrics.json")
     pairs = {frozenset((row["a"], row["b"])) for row in metrics["comparisons"]}
     expected = {frozenset(pair) for pair in combinations(MODELS, 2)}
-    for name in COMBINED:
+    for name in of_members(metrics["models"]):
         members = metrics["models"][name]["member_validation_accuracy"]
         expected.add(frozenset((name, "snapshot:last_snapshot")))
         if max(members) > members[-1]:
@@ -196,7 +221,7 @@ def test_run_of_a_model(project, name):
     tables = [file.path for file in project.client.list_artifacts(run.info.run_id, "test")]
     assert {"test/per_class.csv", "test/confusion.csv", "test/metrics.json"} <= set(tables)
     if name in COMBINED:
-        expected = {"variant": "snapshot", "method": scores["method"], "members": "5"}
+        expected = {"variant": "snapshot", "method": METHODS[name], "members": "5"}
         assert expected.items() <= run.data.params.items()
         assert len(project.curve(run.info.run_id, "val/member_accuracy")) == 5
 
@@ -257,13 +282,14 @@ def test_registered_models(project):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_what_the_report_knows_of_a_model(project, test_images, name):
-    model = project.json("reports/metrics.json")["models"][name]
+    models = project.json("reports/metrics.json")["models"]
+    model, has_members = models[name], name in of_members(models)
     assert model["run_id"] == own_run(project, name).info.run_id
     with (project.root / f"reports/models/{name}/answers.csv").open(newline="") as file:
         rows = [{key: int(value) for key, value in row.items()} for row in csv.DictReader(file)]
     assert [row["label"] for row in rows] == list(test_images[1])
-    of_members = [f"member_{number}" for number in range(1, model.get("members", 0) + 1)]
-    assert list(rows[0]) == ["label", "answer", *of_members]
+    members = [f"member_{number}" for number in range(1, 6)] if has_members else []
+    assert list(rows[0]) == ["label", "answer", *members]
     right = {key: np.mean([row[key] == row["label"] for row in rows]) for key in rows[0]}
     assert right["answer"] == model["test"]["accuracy"]
 
@@ -275,10 +301,10 @@ def test_what_the_report_knows_of_a_model(project, test_images, name):
             model["test"]["accuracy"]
         )
     diversity = project.root / f"reports/models/{name}/diversity.json"
-    assert diversity.exists() == (name in COMBINED)
-    if name in COMBINED:
+    assert diversity.exists() == has_members
+    if has_members:
         alone, *_ = json.loads(diversity.read_text())["accuracy_of_last"]
-        assert alone == right[of_members[-1]]
+        assert alone == right[members[-1]]
 
 
 def test_metrics_and_plots_can_be_shown(project):

@@ -1,7 +1,7 @@
 import typing
 
 from fifteen import config
-from fifteen.config import Ensemble, Training
+from fifteen.config import Rule, Training
 from fifteen.reporting.descriptions import TOGETHER, description, what_is_what
 
 import pytest
@@ -101,7 +101,7 @@ def test_every_choice_has_words():
 
 
 def test_every_method_has_words():
-    assert set(TOGETHER) == set(typing.get_args(Ensemble.model_fields["method"].annotation))
+    assert set(TOGETHER) == set(typing.get_args(Rule))
 
 
 def test_what_is_what_has_a_line_on_each_model(metrics):

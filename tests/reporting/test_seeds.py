@@ -90,4 +90,6 @@ def test_an_ensemble_has_the_seed_and_the_training_of_its_variant():
     found = trained(metrics, variant)
     assert (found["seed"], found["training"], found["method"]) == (1, {"epochs": 2}, "sum")
     assert (found["parameters"], found["train_seconds"]) == (25, 9.0)
+    chosen = metrics | {"chosen_from": {"sum": 0.75, "vote": 0.7}}
+    assert trained(chosen, variant)["method"] == "best"  # another seed may choose another one
     assert (found["validation_accuracy"], found["test_tta_accuracy"]) == (0.75, None)

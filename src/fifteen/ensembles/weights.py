@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from fifteen.ensembles.rules import weighted_rule
+from fifteen.ensembles.rules import RULES, weighted_rule
 
 import numpy as np
 
@@ -67,6 +67,20 @@ def cross_validated(
         weights = fit(members[~held_out], labels[~held_out])
         found[held_out] = weighted_rule(members[held_out], weights)
     return found
+
+
+def by_every_rule(members: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """What each rule that needs predictions alone makes of them; what is fitted is cross-validated.
+
+    Args:
+        members: (N, M, C), probabilities.
+        labels: (N,), true class ids.
+
+    Returns:
+        (N, C) probabilities by the name of the rule, the simplest first.
+    """
+    found = {name: np.asarray(rule(members)) for name, rule in RULES.items()}
+    return found | {name: cross_validated(fit, members, labels) for name, fit in FITS.items()}
 
 
 def likeliest_weights(right: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ def trained(metrics: Mapping[str, Any], variant: Mapping[str, Any]) -> dict[str,
     return {
         "seed": variant["seed"],
         "training": variant["hyperparameters"],
-        "method": metrics.get("method"),
+        "method": "best" if "chosen_from" in metrics else metrics.get("method"),
         "parameters": metrics["parameters"],
         "validation_accuracy": metrics["validation"]["accuracy"],
         "test_accuracy": metrics["test"]["accuracy"],
