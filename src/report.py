@@ -223,33 +223,35 @@ def write_curves(path: Path, names: list[str]) -> None:
             file.writelines(f"{name},{row}\n" for row in rows)
 
 
-def member_diversities(models: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def member_diversities(
+    models: dict[str, dict[str, Any]], class_names: list[str]
+) -> dict[str, dict[str, Any]]:
     """How different the snapshots of each variant are that an ensemble combines.
 
-    Where several ensembles combine the same ones, it is judged by the best of them on validation.
+    That is the fields of `Diversity`, the `weight_distances`, and the name of the `worst_class`,
+    that which the members have right least often. Where several ensembles combine the same ones,
+    it is judged by the best of them on validation.
     """
     found = {}
     for name in sorted(models, key=lambda name: models[name]["validation"]["accuracy"]):
         path = MODELS / name / "diversity.json"
         if path.exists():
-            found[models[name]["variant"]] = {
-                key: np.array(value) for key, value in read_json(path).items()
+            of_members = {key: np.array(value) for key, value in read_json(path).items()}
+            found[models[name]["variant"]] = of_members | {
+                "weight_distances": np.array(models[name]["weight_distances"]),
+                "worst_class": class_names[of_members["class_accuracy"].argmin()],
             }
     return found
 
 
-def write_diversity_figures(
-    folder: Path, found: dict[str, dict[str, Any]], models: dict[str, dict[str, Any]]
-) -> None:
+def write_diversity_figures(folder: Path, found: dict[str, dict[str, Any]]) -> None:
     """Draw how different the snapshots of each variant are, and what they gain together."""
     for variant, of_variant in found.items():
         matrices = {
             "different answers (share)": of_variant["disagreement"],
             "correlation of errors": of_variant["error_correlation"],
+            "distance of weights": of_variant["weight_distances"],
         }
-        for model in of_kind(models, "ensemble").values():
-            if model["variant"] == variant:
-                matrices["distance of weights"] = np.array(model["weight_distances"])
         save_png(matrices_figure(matrices), folder / f"members_{variant}.png")
         save_png(gains_figure(of_variant), folder / f"gains_{variant}.png")
 
@@ -304,7 +306,7 @@ def main() -> None:
             "images": doubtful_labels(labels, {name: answers[name][0] for name in good}, classes),
         },
     }
-    searches, diversities = read_searches(models), member_diversities(models)
+    searches, diversities = read_searches(models), member_diversities(models, classes)
     changes, designs = read_measured(REPORTS, data["source"])
 
     histories = {name: read_columns(MODELS / name / "history.csv") for name in singles}
@@ -313,7 +315,7 @@ def main() -> None:
     with new_folder(REPORTS / "figures") as folder:
         write_figures(folder, metrics, classes, histories, per_class)
         write_search_figures(folder, searches)
-        write_diversity_figures(folder, diversities, models)
+        write_diversity_figures(folder, diversities)
         write_measured_figures(folder, changes, designs)
     with new_folder(REPORTS / "tune") as folder:
         rows = trials_csv({variant: searched.search for variant, searched in searches.items()})

@@ -36,7 +36,8 @@ def test_searches_and_seeds_are_read_where_they_are(tmp_path):
     alone = summary(tmp_path)
     shutil.copy(ROOT / "reports/models/tuned/search.json", tmp_path / "models" / "tuned")
     seed = {"validation_accuracy": 0.7, "test_accuracy": 0.71, "test_tta_accuracy": None}
-    seed |= {"seed": 1, "train_seconds": 9.0, "hardware": {"device": "d", "precision": "float32"}}
+    seed |= {"seed": 1, "method": None, "training": {}}
+    seed |= {"train_seconds": 9.0, "hardware": {"device": "d", "precision": "float32"}}
     write_json(tmp_path / "seeds.json", {"swift": [seed]})
     found = summary(tmp_path)
     assert found.startswith(alone)

@@ -214,7 +214,7 @@ def importances():
 
 
 def make_diversity():
-    """The fields of `fifteen.evaluation.diversity.Diversity` for three members, five classes."""
+    """What `report` knows of the difference of three members, for five classes."""
     matrix = np.array([[0, 0.3, 0.4], [0.3, 0, 0.2], [0.4, 0.2, 0]])
     return {
         "disagreement": matrix,
@@ -224,6 +224,8 @@ def make_diversity():
         "class_gain": np.array([-0.01, 0.0, 0.02, 0.05, 0.03]),
         "gain_of_worst": -0.005,
         "gain_of_best": 0.04,
+        "weight_distances": matrix / 2,
+        "worst_class": "otter",
     }
 
 

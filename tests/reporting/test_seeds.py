@@ -37,6 +37,21 @@ def test_means_and_deviations_by_hand():
     ]
 
 
+def test_an_ensemble_is_set_against_its_single_model_seed_by_seed():
+    swift = [one(1, 0.76), one(2, 0.77), one(3, 0.78)]
+    summed = [one(seed, test, method="sum") for seed, test in ((2, 0.771), (3, 0.783), (4, 0.9))]
+    other = [one(seed, 0.5, training={"epochs": 3}) for seed in (2, 3)]
+    # Differences of 0.1 and 0.3: mean 0.2, deviation √0.02, over √2 0.1, times t(1) of 12.706.
+    assert seeds_markdown({"swift": swift, "both": summed, "other": other}).endswith(
+        "\n\nboth is on the test images not distinguishable from swift (difference +0.20 pp, 95 % "
+        "interval −1.07 to +1.47); the interval is Student's t over the 2 seeds.\n"
+    )
+    surely = [one(seed, 0.9 + seed / 100, method="sum") for seed in (1, 2, 3)]
+    assert "both is on the test images better than swift by 15.00 pp" in seeds_markdown(
+        {"swift": swift, "both": surely}
+    )
+
+
 def test_one_seed_has_no_deviation():
     assert cells({"swift": [one(42)]})[2:5] == ["74.00", "75.00", "77.00"]
 

@@ -5,6 +5,7 @@ from fifteen.reporting.summary import lead, results_page, summary_markdown
 import pytest
 
 SEED = {"seed": 1, "validation_accuracy": 0.7, "test_accuracy": 0.71, "test_tta_accuracy": None}
+SEED |= {"method": None, "training": {}}
 SEED |= {"train_seconds": 9.0, "hardware": {"device": "d", "precision": "float32"}}
 
 

@@ -140,10 +140,12 @@ def test_diversity_sentences(diversity):
         "Two members have different answers for 30.00 % of the test images (20.00 to 40.00 %). "
         "Their errors correlate by 0.70, where 1 means that they err on the same images, and 0 "
         "that they err independently of each other.",
+        "Their weights lie 0.15 apart (0.10 to 0.20), in multiples of their length; weights that "
+        "have nothing to do with each other would lie 1.41 apart.",
         "The last member alone is right for 45.00 % of the images, all 3 together for 46.00 %, and "
         "the last 2 together, the most, for 47.00 %.",
-        "The classes that the members know worst gain −0.50 pp over a member, less than the "
-        "+4.00 pp of those they know best.",
+        "Over a member the classes that the members know worst gain −0.50 pp, the worst of all, "
+        "otter, −1.00 pp, and those they know best +4.00 pp.",
     ]
 
 

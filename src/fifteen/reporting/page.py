@@ -65,7 +65,8 @@ def render_page(
         metrics: the content of `reports/metrics.json`.
         searches: the hyperparameter searches by variant; may be empty.
         specs: of the charts: `curves`, `per_class`, `confusion` and `calibration`.
-        diversities: the fields of `Diversity` for the snapshots of each variant that are combined.
+        diversities: of the snapshots of each variant that are combined, as
+            `tables.diversity_sentences` takes it.
         changes: what each change is worth; may be empty.
         designs: how models may share the epochs; may be empty.
         models_dir: `reports/models`, with a folder per model: `per_class.csv`, `confusion.png`,

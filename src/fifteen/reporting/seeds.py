@@ -1,10 +1,11 @@
 """The same model trained with several seeds: how much of a figure is chance."""
 
 from collections.abc import Mapping, Sequence
+from math import sqrt
 from statistics import fmean, stdev
 from typing import Any
 
-from fifteen.reporting.tables import NONE, machine, markdown_table, percent
+from fifteen.reporting.tables import NONE, machine, markdown_table, percent, verdict_phrase
 
 Trained = Mapping[str, Any]
 
@@ -35,6 +36,7 @@ def trained(metrics: Mapping[str, Any], variant: Mapping[str, Any]) -> dict[str,
 def seeds_markdown(models: Mapping[str, Sequence[Trained]]) -> str:
     """A table with a row per model: means over its seeds ± the standard deviation between them.
 
+    Below it, a sentence on each ensemble and the single model that its members are snapshots of.
     Times are means over the seeds that were trained on the same machine.
 
     Args:
@@ -55,7 +57,40 @@ def seeds_markdown(models: Mapping[str, Sequence[Trained]]) -> str:
         ]
         for name, seeds in models.items()
     ]
-    return f"{markdown_table(header, rows, text_columns=2)}\n\n{NOTE}\n"
+    parts = [markdown_table(header, rows, text_columns=2), NOTE, *_against_single(models)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _against_single(models: Mapping[str, Sequence[Trained]]) -> list[str]:
+    """What each ensemble gains over the same training's single model, where both have two seeds."""
+    sentences = []
+    for name, ensembles in models.items():
+        for other, singles in models.items():
+            alone = {one["seed"]: one for one in singles if one["method"] is None}
+            pairs = [
+                (one["test_accuracy"], alone[one["seed"]]["test_accuracy"])
+                for one in ensembles
+                if one["method"] and alone.get(one["seed"], {}).get("training") == one["training"]
+            ]
+            if len(pairs) > 1:
+                verdict = verdict_phrase(_seed_by_seed(pairs), other)
+                sentences.append(
+                    f"{name} is on the test images {verdict}; the interval is Student's t over "
+                    f"the {len(pairs)} seeds."
+                )
+    return sentences
+
+
+def _seed_by_seed(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """The mean difference of pairs, as an entry of `comparisons` without McNemar's test."""
+    from scipy import stats  # the report, which leaves seeds out, need not wait for it
+
+    differences = [a - b for a, b in pairs]
+    middle, error = fmean(differences), stdev(differences) / sqrt(len(pairs))
+    half = stats.t.ppf(0.975, len(pairs) - 1) * error
+    low, high = middle - half, middle + half
+    verdict = "better" if low > 0 else "worse" if high < 0 else "same"
+    return {"difference": middle, "ci95": (low, high), "verdict": verdict}
 
 
 def _spread(shares: Sequence[float | None]) -> str:

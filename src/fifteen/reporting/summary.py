@@ -58,7 +58,8 @@ def results_page(
     Args:
         metrics: the content of `reports/metrics.json`.
         searches: the content of each `search.json`.
-        diversities: the fields of `Diversity` for the snapshots of each variant that are combined.
+        diversities: of the snapshots of each variant that are combined, as
+            `tables.diversity_sentences` takes it.
         changes: what each change is worth; may be empty.
         designs: how models may share the epochs; may be empty.
         data: the content of `reports/data/summary.json`.

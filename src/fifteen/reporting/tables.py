@@ -252,24 +252,30 @@ def diversity_sentences(diversity: Mapping[str, Any]) -> list[str]:
     """What the figures of an ensemble's members show, in words.
 
     Args:
-        diversity: the fields of `fifteen.evaluation.diversity.Diversity`.
+        diversity: the fields of `fifteen.evaluation.diversity.Diversity`, `weight_distances` and
+            the name of the `worst_class`.
     """
     others = np.triu_indices(len(diversity["disagreement"]), 1)  # each two members once
     apart, alike = diversity["disagreement"][others], diversity["error_correlation"][others]
     last = diversity["accuracy_of_last"]
     most = int(np.argmax(last)) + 1
-    worst, best = diversity["gain_of_worst"], diversity["gain_of_best"]
-    where = "less than" if worst < best else "at least as much as"
+    distances = diversity["weight_distances"][others]
+    gain = diversity["class_gain"][diversity["class_accuracy"].argmin()]
     return [
         f"Two members have different answers for {percent(apart.mean())} % of the test images "
         f"({percent(apart.min())} to {percent(apart.max())} %). Their errors correlate by "
         f"{alike.mean():.2f}, where 1 means that they err on the same images, and 0 that they err "
         "independently of each other.",
+        f"Their weights lie {distances.mean():.2f} apart ({distances.min():.2f} to "
+        f"{distances.max():.2f}), in multiples of their length; weights that have nothing to do "
+        "with each other would lie 1.41 apart.",
         f"The last member alone is right for {percent(last[0])} % of the images, all {len(last)} "
         f"together for {percent(last[-1])} %, and the last {most} together, the most, for "
         f"{percent(last[most - 1])} %.",
-        f"The classes that the members know worst gain {signed_points(worst)} pp over a member, "
-        f"{where} the {signed_points(best)} pp of those they know best.",
+        f"Over a member the classes that the members know worst gain "
+        f"{signed_points(diversity['gain_of_worst'])} pp, the worst of all, "
+        f"{diversity['worst_class']}, {signed_points(gain)} pp, and those they know best "
+        f"{signed_points(diversity['gain_of_best'])} pp.",
     ]
 
 
