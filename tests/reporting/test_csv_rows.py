@@ -51,7 +51,10 @@ def test_the_file_by_hand():
         (HEADER + "a,newer,3,0.5,,,,,\n", "kind of row 1 is 'newer'"),
         (HEADER + "a,new,3,0.5,,,1 x,,\n", "seeds of row 1 is 'x'"),
         (HEADER + "a,new\n", "size of row 1 is None"),
-        (HEADER.replace("size,", "") + "a,new,0.5,,,,,\n", "size of row 1 is"),
+        (
+            HEADER.replace("size,", "") + "a,new,0.5,,,,,\n",
+            "size of row 1 is missing: Field required;",
+        ),
         (HEADER + "<<<<<<< ours\n", "kind of row 1 is None"),
     ],
 )

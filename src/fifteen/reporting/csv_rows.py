@@ -58,8 +58,9 @@ def read_rows(kind: type[T], path: Path) -> list[T]:
     except ValidationError as error:
         details = error.errors()[0]
         number, column, *_ = details["loc"]
+        wrong = "missing" if details["type"] == "missing" else repr(details["input"])
         raise UserError(
-            f"{path}: {column} of row {number + 1} is {details['input']!r}: {details['msg']};"
+            f"{path}: {column} of row {number + 1} is {wrong}: {details['msg']};"
             " summarize.py of the pipeline that measured it writes the file anew"
         ) from None
 
