@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 from fifteen.reporting import (
     charts,
@@ -28,10 +29,12 @@ import numpy as np
 import pytest
 import screenshots
 from PIL import Image
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+COMMITTED = Path(__file__).parents[2] / "reports" / "report.html"
 WIDTHS = {"phone": 390, "tablet": 768, "desktop": 1280}
 # Pixels between the margins of A4 paper, 12 mm each, at 96 to an inch.
 PORTRAIT, LANDSCAPE = (703, 1031), (1031, 703)
@@ -323,6 +326,17 @@ def test_it_shows_everything_without_an_error(page, report):
     )
 
 
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS.keys())
+def test_the_committed_report_is_drawn_without_an_error(browser, width):
+    resize(browser, width)
+    page = visit(browser, COMMITTED)
+    assert page.get_log("browser") == []
+    assert all(each(page, "img", "e.naturalWidth == e.getAttribute('width')"))
+    assert page.execute_script(
+        "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    )
+
+
 def test_boxes_that_scroll_say_so_and_can_be_reached_by_key(page):
     def boxes():
         wide, told = "e.scrollWidth > e.clientWidth", "getComputedStyle(e, '::before').content"
@@ -412,6 +426,17 @@ def test_gains_sort_by_their_size(page):
     page.execute_script("arguments[0].click()", head)
     # The first rung, which has no gain, comes last.
     until(page, lambda: each(page, "#changes table tbody th", "e.textContent")[12] == "start")
+
+
+def test_a_class_under_the_mouse_says_what_it_is(page):
+    bar = page.find_element(By.CSS_SELECTOR, "#per_class-chart svg .mark-rect path")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", bar)
+    ActionChains(page).move_to_element(bar).perform()
+    said = "#vg-tooltip-element.visible"
+    until(page, lambda: page.find_elements(By.CSS_SELECTOR, said))
+    (words,) = each(page, said, "e.innerText")
+    assert "superclass" in words
+    assert re.search(r"[\d.]+ ?%", words)
 
 
 def test_a_model_is_chosen(page):
