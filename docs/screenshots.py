@@ -1,14 +1,19 @@
 """Renew the pictures of docs/ from the results of this workspace.
 
-Usage: python docs/screenshots.py
+Usage: python docs/screenshots.py [--only VIEW…] [--source NAME]
 
-Needs Debian's packages chromium and chromium-driver, a finished `dvc repro` and its MLflow store.
+Needs Debian's packages chromium and chromium-driver, a finished `dvc repro` and its MLflow store;
+for the prediction a finished `make demo`.
 """
 
+import argparse
 import contextlib
+import html
+import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +43,12 @@ IMAGES = Path("docs/images")
 BIN = Path(sys.executable).parent
 PORT = 5123
 DRAWN_WITHIN = 60  # seconds
+VIEWS = ("report", "plots", "mlflow", "prediction")
+TERMINAL = """<!doctype html><meta charset="utf-8"><style>
+body {{ margin: 0; background: #1e1e1e; color: #e6e6e6; }}
+pre {{ margin: 20px; font: 14px/20px monospace; }}
+</style><pre>{}</pre>
+"""
 # What MLflow shows over its pages: an assistant that opens itself, with its button, and tools of
 # the chart under the mouse.
 WITHOUT_EXTRAS = """
@@ -94,26 +105,70 @@ def picture(driver: webdriver.Chrome) -> bytes:
     return driver.get_screenshot_as_png()
 
 
+def shoot_report(driver: webdriver.Chrome) -> None:
+    """The report on a screen and on a phone, and its charts."""
+    address = Path("reports/report.html").resolve().as_uri()
+    drawn = "#calibration-chart svg"  # the last of its charts
+    shoot(driver, address, "report-desktop", (1280, 1000), drawn)
+    shoot(driver, address, "report-phone", (390, 844), drawn)
+    shoot(driver, f"{address}#classes", "report-classes", (1280, 1000), drawn)
+
+
+def shoot_plots(driver: webdriver.Chrome) -> None:
+    """What `dvc plots show` makes."""
+    address = output("dvc", "plots", "show").split()[-1]
+    shoot(driver, address, "dvc-plots", (1280, 1000), ".vega-embed :is(svg, canvas)")
+
+
+def shoot_mlflow(driver: webdriver.Chrome, source: str) -> None:
+    """The runs of a data set as charts and as a table, and its registered model."""
+    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WITHOUT_EXTRAS})
+    store, charts = compared_at(PORT, source)
+    with mlflow_ui(PORT, store) if store else contextlib.nullcontext():
+        table = charts.replace("compareRunsMode=CHART&", "")
+        shoot(driver, table, "mlflow-runs", (1600, 900), "[role=row] a")
+        shoot(driver, charts, "mlflow-charts", (1600, 1000), ".js-plotly-plot .trace")
+        registered = (
+            f"{charts.partition('#')[0]}#/models/fifteen-{source}?workflowType=machine_learning"
+        )
+        shoot(driver, registered, "mlflow-registry", (1600, 700), "[role=row] a")
+
+
+def shoot_prediction(driver: webdriver.Chrome) -> None:
+    """What the demo's champion says in the terminal about the digit of this folder."""
+    command = ["python", "src/predict.py", "docs/images/digit.png"]
+    command += ["--model", "fifteen-digits@champion"]
+    text = f"$ {shlex.join(command)}\n{output(*command)}"
+    with tempfile.NamedTemporaryFile("w", suffix=".html", encoding="utf-8") as page:
+        page.write(TERMINAL.format(html.escape(text)))
+        page.flush()
+        height = 40 + 20 * text.count("\n")
+        shoot(driver, Path(page.name).as_uri(), "prediction", (800, height), "pre")
+
+
+def output(program: str, *arguments: str) -> str:
+    """What one of the environment's programs prints."""
+    command = [BIN / program, *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
 def main() -> None:
-    """Photograph the report, the MLflow UI and the plots of DVC."""
+    """Photograph what people look at."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=VIEWS, default=VIEWS)
+    parser.add_argument("--source", metavar="NAME", help="data set of the runs in MLflow")
+    arguments = parser.parse_args()
     if not (CHROMIUM and DRIVER):
         raise UserError("install Debian's packages chromium and chromium-driver")
-    report = Path("reports/report.html").resolve()
-    plots = subprocess.run(
-        [BIN / "dvc", "plots", "show"], check=True, stdout=subprocess.PIPE, text=True
-    ).stdout.split()[-1]
     with browser() as driver:
-        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WITHOUT_EXTRAS})
-        drawn = "#calibration-chart svg"  # the last of its charts
-        shoot(driver, report.as_uri(), "report-desktop", (1280, 1000), drawn)
-        shoot(driver, report.as_uri(), "report-phone", (390, 844), drawn)
-        shoot(driver, f"{report.as_uri()}#classes", "report-classes", (1280, 1000), drawn)
-        shoot(driver, plots, "dvc-plots", (1280, 1000), ".vega-embed :is(svg, canvas)")
-        store, charts = compared_at(PORT, load_params().data.source)
-        with mlflow_ui(PORT, store) if store else contextlib.nullcontext():
-            table = charts.replace("compareRunsMode=CHART&", "")
-            shoot(driver, table, "mlflow-runs", (1600, 900), "[role=row] a")
-            shoot(driver, charts, "mlflow-charts", (1600, 1000), ".js-plotly-plot .trace")
+        if "report" in arguments.only:
+            shoot_report(driver)
+        if "plots" in arguments.only:
+            shoot_plots(driver)
+        if "mlflow" in arguments.only:
+            shoot_mlflow(driver, arguments.source or load_params().data.source)
+        if "prediction" in arguments.only:
+            shoot_prediction(driver)
 
 
 if __name__ == "__main__":
