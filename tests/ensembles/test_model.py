@@ -65,6 +65,20 @@ def test_one_call_answers_by_the_rule(saved, stored, images):
     np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
 
 
+def test_the_exported_model_breaks_ties_as_the_rule_does():
+    def says(*shares):
+        start = keras.initializers.Constant(np.log(shares))
+        dense = keras.layers.Dense(3, "softmax", kernel_initializer="zeros", bias_initializer=start)
+        return keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(), dense])
+
+    # Two votes for class 1, two for class 2, which has the larger sum; class 0 has none.
+    members = [says(*p) for p in [(0.3, 0.4, 0.3)] * 2 + [(0.1, 0.1, 0.8)] * 2]
+    ensemble = build_ensemble(members, "vote")
+    (found,) = ensemble.predict(np.zeros((1, 32, 32, 3), np.uint8), verbose=0)
+    assert found.argmax() == 2
+    np.testing.assert_allclose(found, np.array([0, 2, 2 + 1e-4]) / (4 + 1e-4), atol=1e-6)
+
+
 def test_what_each_member_says(saved, stored, images):
     method, ensemble, _ = saved
     outputs = predictor(ensemble)(images)

@@ -53,7 +53,7 @@ def vote_rule(members: keras.KerasTensor) -> keras.KerasTensor:
     always the rule's answer; apart from that the shares are exact, and they sum to one.
     """
     counts = votes(members)
-    leading = counts == ops.max(counts, axis=-1, keepdims=True)
+    leading = ops.equal(counts, ops.max(counts, axis=-1, keepdims=True))  # symbols know no ==
     summed = ops.where(leading, ops.sum(members, axis=1), -1.0)
     winner = ops.one_hot(ops.argmax(summed, axis=-1), members.shape[-1], dtype="float32")
     return (counts + VOTE_WINNER_BONUS * winner) / (members.shape[1] + VOTE_WINNER_BONUS)
@@ -62,7 +62,7 @@ def vote_rule(members: keras.KerasTensor) -> keras.KerasTensor:
 def tie_rate(members: keras.KerasTensor) -> float:
     """The share of images for which two or more classes lead the vote."""
     counts = votes(members)
-    leading = counts == ops.max(counts, axis=-1, keepdims=True)
+    leading = ops.equal(counts, ops.max(counts, axis=-1, keepdims=True))
     tied = ops.sum(ops.cast(leading, "int32"), axis=-1) > 1
     return float(ops.mean(ops.cast(tied, "float32")))
 
