@@ -15,10 +15,7 @@ import keras
 import mlflow
 import numpy as np
 import pytest
-import screenshots
 from ruamel.yaml import YAML
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -315,22 +312,6 @@ def test_metrics_and_plots_can_be_shown(project):
     assert list(shown["reports/accuracy.json"]["data"]) == MODELS
     project.run("dvc", "plots", "show")
     assert plots_page(project)
-
-
-@pytest.mark.skipif(
-    not (screenshots.CHROMIUM and screenshots.DRIVER),
-    reason="needs Debian's packages chromium and chromium-driver",
-)
-def test_plots_are_drawn_without_network(project):
-    project.run("dvc", "plots", "show")
-    page = project.root / "dvc_plots" / "index.html"
-    with screenshots.browser() as browser:
-        browser.get(page.as_uri())
-        drawn = ".vega-embed svg, .vega-embed canvas"
-        WebDriverWait(browser, 30).until(
-            lambda _: len(browser.find_elements(By.CSS_SELECTOR, drawn)) == 2
-        )
-        assert browser.get_log("browser") == []
 
 
 # What a user does next
