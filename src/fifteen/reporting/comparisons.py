@@ -1,4 +1,4 @@
-"""Reading the `comparisons` of `reports/metrics.json`."""
+"""Entries of the `comparisons` of `reports/metrics.json`: made, read and turned."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -6,6 +6,12 @@ from typing import Any
 Comparison = Mapping[str, Any]
 
 _OPPOSITE = {"better": "worse", "worse": "better", "same": "same"}
+
+
+def judged(difference: float, low: float, high: float) -> Comparison:
+    """A difference with its 95 % interval, as an entry of `comparisons` without McNemar's test."""
+    verdict = "better" if low > 0 else "worse" if high < 0 else "same"
+    return {"difference": difference, "ci95": (low, high), "verdict": verdict}
 
 
 def relative_to(comparisons: Iterable[Comparison], reference: str) -> list[dict[str, Any]]:

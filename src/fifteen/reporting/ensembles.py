@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from fifteen.reporting.chapters import Chapter, chapters_markdown
+from fifteen.reporting.comparisons import judged
 from fifteen.reporting.style import (
     GREY,
     figure_style,
@@ -170,7 +171,7 @@ def ensemble_row(
         difference=difference,
         low=low,
         high=high,
-        verdict="better" if low > 0 else "worse" if high < 0 else "same",
+        verdict=judged(difference, low, high)["verdict"],
         seconds=min(one["seconds"] for one in found),
         seeds=tuple(sorted(results)),
         hardware=each_once(machine(one["hardware"]) for one in found),
@@ -301,11 +302,7 @@ def _best(rows: Sequence[Row]) -> Row:
 def _best_design(rows: Sequence[Row]) -> str:
     """In a sentence, which of the designs for one variant does best."""
     best = _best(rows)
-    comparison = {
-        "difference": best.difference,
-        "ci95": (best.low, best.high),
-        "verdict": best.verdict,
-    }
+    comparison = judged(best.difference, best.low, best.high)
     return (
         f"Where several models share the {most_epochs(rows)} epochs of {best.variant}, "
         f"{best.design} ({best.what}) does best on the validation images: the sum of its "

@@ -5,6 +5,7 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import Any
 
+from fifteen.reporting.comparisons import Comparison, judged
 from fifteen.reporting.tables import NONE, machine, markdown_table, percent, verdict_phrase
 
 Trained = Mapping[str, Any]
@@ -81,16 +82,14 @@ def _against_single(models: Mapping[str, Sequence[Trained]]) -> list[str]:
     return sentences
 
 
-def _seed_by_seed(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    """The mean difference of pairs, as an entry of `comparisons` without McNemar's test."""
+def _seed_by_seed(pairs: Sequence[tuple[float, float]]) -> Comparison:
+    """The mean difference of pairs, judged by Student's t."""
     from scipy import stats  # the report, which leaves seeds out, need not wait for it
 
     differences = [a - b for a, b in pairs]
     middle, error = fmean(differences), stdev(differences) / sqrt(len(pairs))
     half = stats.t.ppf(0.975, len(pairs) - 1) * error
-    low, high = middle - half, middle + half
-    verdict = "better" if low > 0 else "worse" if high < 0 else "same"
-    return {"difference": middle, "ci95": (low, high), "verdict": verdict}
+    return judged(middle, middle - half, middle + half)
 
 
 def _spread(shares: Sequence[float | None]) -> str:
