@@ -240,7 +240,7 @@ def test_a_loss_that_is_not_finite(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("snapshots", "count"), [(6, 6), (100, 100), ([0.5, 0.45], 2), ([0.05, 1.0], 2)]
+    ("snapshots", "count"), [(6, 6), (100, 100), ([0.45, 0.5], 2), ([0.05, 1.0], 2)]
 )
 def test_more_snapshots_than_steps(tmp_path, snapshots, count):
     with pytest.raises(UserError, match=f"5 training steps are too few for {count} snapshots"):
