@@ -141,8 +141,10 @@ class Project:
             workers: how many work at once.
             within: seconds that all of them may take.
         """
+        # Its exit is not awaited: DVC forks the workers, and has been seen not to end after that on
+        # a busy machine.
+        started = self.start("dvc", "queue", "start", "--jobs", str(workers))
         try:
-            self.run("dvc", "queue", "start", "--jobs", str(workers))
             ends = time.monotonic() + within
             while re.search("Queued|Running", status := self.run("dvc", "queue", "status")):
                 assert time.monotonic() < ends, status
@@ -154,6 +156,10 @@ class Project:
             while "0 active, 0 idle" not in self.run("dvc", "queue", "status"):
                 assert time.monotonic() < ends, "the workers do not stop"
                 time.sleep(1)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(started.pid, signal.SIGKILL)
+            started.wait()
+            started.stdout.close()
 
     def processes(self) -> list[psutil.Process]:
         """What runs with this as its working directory."""
