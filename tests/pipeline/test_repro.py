@@ -321,6 +321,25 @@ def test_the_report_is_small_enough_to_send(project):
     assert (project.root / "reports" / "report.html").stat().st_size < 5_000_000
 
 
+def test_an_alias_goes_to_a_worse_model_only_by_force(project, tmp_path):
+    copy = project.copy(tmp_path)
+
+    def champion():
+        return copy.client.get_model_version_by_alias("fifteen-digits", "champion")
+
+    best = champion()
+    versions = copy.client.search_model_versions("name='fifteen-digits'")
+    old = next(version for version in versions if version.run_id != best.run_id)
+    copy.client.log_metric(old.run_id, "val/best_accuracy", 1.0)  # of a larger budget, say
+    copy.client.set_registered_model_alias("fifteen-digits", "champion", old.version)
+    output = copy.run("python", "src/report.py")
+    assert f"champion stays with run {old.run_id}" in output
+    assert champion().run_id == old.run_id
+    copy.run("python", "src/report.py", "--force")
+    assert champion().run_id == best.run_id
+    assert champion().version == best.version
+
+
 def test_nothing_to_do(project):
     before = project.runs()
     output = project.run("dvc", "repro")
