@@ -21,6 +21,7 @@ from fifteen.files import new_file, new_folder, read_json, write_json
 from fifteen.reporting import charts, ensembles, ladder, search_figures
 from fifteen.reporting import comparison_figures as figures
 from fifteen.reporting.comparisons import members_compared, relative_to
+from fifteen.reporting.descriptions import description
 from fifteen.reporting.diversity_figures import gains_figure, matrices_figure
 from fifteen.reporting.measured import read_measured
 from fifteen.reporting.model_card import model_card
@@ -364,8 +365,8 @@ def main() -> None:
             partial.write_text(text, encoding="utf-8")
 
     for alias, name in deserved.items():
-        run_id = models[name]["run_id"]
-        registry.register(data["source"], alias, run_id, "val/best_accuracy", force)
+        run_id, what = models[name]["run_id"], f"{name}: {description(models[name])}"
+        registry.register(data["source"], alias, run_id, "val/best_accuracy", what, force)
     print(headline(metrics))
 
 

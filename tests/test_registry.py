@@ -7,7 +7,7 @@ import mlflow
 import numpy as np
 import pytest
 
-METRIC = "val/best_accuracy"
+METRIC, WHAT = "val/best_accuracy", "x: one dense layer"
 
 pytestmark = pytest.mark.usefixtures("own_store")
 
@@ -34,7 +34,7 @@ def test_without_a_store_there_is_no_model_and_none_is_made(tmp_path, monkeypatc
 
 
 def test_a_downloaded_model_answers(network):
-    register("model", "champion", trained(network, "model", 0.5), METRIC)
+    register("model", "champion", trained(network, "model", 0.5), METRIC, WHAT)
     found = download(name_of("model"), "champion")
     assert (found.classes, found.temperature) == (["cat", "dog"], 1.5)
     images = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), np.uint8)
@@ -46,7 +46,7 @@ def test_a_downloaded_model_answers(network):
 
 
 def test_a_model_that_is_not_registered(network):
-    register("known", "champion", trained(network, "known", 0.5), METRIC)
+    register("known", "champion", trained(network, "known", 0.5), METRIC, WHAT)
     for name, alias in (("fifteen-known", "other"), ("fifteen-unknown", "champion")):
         with pytest.raises(
             UserError, match=f"no model {name}@{alias} is registered; .*fifteen-known@champion"
@@ -57,29 +57,30 @@ def test_a_model_that_is_not_registered(network):
 def test_a_model_that_does_not_say_its_classes(store, network):
     with new_run("mute", "x", "train x") as run:
         mlflow.tensorflow.log_model(network, name="model", pip_requirements=["keras"])
-    register("mute", "champion", run.id, METRIC)
+    register("mute", "champion", run.id, METRIC, WHAT)
     with pytest.raises(UserError, match="fifteen-mute@champion does not say its classes"):
         download("fifteen-mute", "champion")
 
 
 def test_force_moves_the_alias_to_a_worse_model(store, network, capsys):
     better, worse = (trained(network, "force", accuracy) for accuracy in (0.9, 0.1))
-    register("force", "champion", better, METRIC)
-    register("force", "champion", worse, METRIC)
+    register("force", "champion", better, METRIC, WHAT)
+    register("force", "champion", worse, METRIC, WHAT)
     assert store.get_model_version_by_alias("fifteen-force", "champion").run_id == better
     printed = capsys.readouterr().out
     assert f"champion stays with run {better}, whose {METRIC} is 0.9000, above 0.1000" in printed
-    register("force", "champion", worse, METRIC, force=True)
+    register("force", "champion", worse, METRIC, WHAT, force=True)
     assert store.get_model_version_by_alias("fifteen-force", "champion").run_id == worse
 
 
 def test_one_version_for_all_aliases_of_a_model(store, network):
     run_id = trained(network, "once", 0.5)
     for alias in ("champion", "best-single", "champion"):
-        register("once", alias, run_id, METRIC)
+        register("once", alias, run_id, METRIC, WHAT)
     aliases = store.get_registered_model("fifteen-once").aliases
     assert aliases == {"champion": 1, "best-single": 1}
-    assert len(store.search_model_versions("name='fifteen-once'")) == 1
+    (version,) = store.search_model_versions("name='fifteen-once'")
+    assert version.description == WHAT
 
 
 def test_the_alias_never_moves_to_a_worse_model(store, network):
@@ -95,11 +96,11 @@ def test_the_alias_never_moves_to_a_worse_model(store, network):
         (better, better),
         (first, better),
     ):
-        register("best", "best-single", run_id, METRIC)
+        register("best", "best-single", run_id, METRIC, WHAT)
         assert holder() == expected
     assert len(store.search_model_versions("name='fifteen-best'")) == 3
 
-    register("best", "best-ensemble", worse, METRIC)  # each alias for itself
+    register("best", "best-ensemble", worse, METRIC, WHAT)  # each alias for itself
     assert holder("best-ensemble") == worse
     assert holder() == better
 
@@ -107,9 +108,9 @@ def test_the_alias_never_moves_to_a_worse_model(store, network):
 def test_the_alias_never_moves_to_a_run_that_is_not_in_the_store(store, network, capsys):
     first, deleted = (trained(network, "away", accuracy) for accuracy in (0.1, 0.9))
     store.delete_run(deleted)
-    register("away", "best-single", first, METRIC)
+    register("away", "best-single", first, METRIC, WHAT)
     for run_id in (deleted, "0" * 32):
-        register("away", "best-single", run_id, METRIC)
+        register("away", "best-single", run_id, METRIC, WHAT)
         assert store.get_model_version_by_alias("fifteen-away", "best-single").run_id == first
         assert f"run {run_id} is not in this MLflow store" in capsys.readouterr().out
 
@@ -119,7 +120,7 @@ def test_a_run_without_the_metric_gives_way(store, network):
         bare.log_model(network, (4, 4, 3), ["cat", "dog"], 1.5)
     run_id = trained(network, "bare", 0.1)
     for candidate in (bare.id, run_id, bare.id):
-        register("bare", "best-single", candidate, METRIC)
+        register("bare", "best-single", candidate, METRIC, WHAT)
     assert store.get_model_version_by_alias("fifteen-bare", "best-single").run_id == run_id
 
 
@@ -128,5 +129,5 @@ def test_the_alias_moves_on_when_its_holder_is_gone_from_the_store(store, networ
     store.create_registered_model("fifteen-gone")
     version = store.create_model_version("fifteen-gone", f"runs:/{run_id}/model", "f" * 32)
     store.set_registered_model_alias("fifteen-gone", "best-single", version.version)
-    register("gone", "best-single", run_id, METRIC)
+    register("gone", "best-single", run_id, METRIC, WHAT)
     assert store.get_model_version_by_alias("fifteen-gone", "best-single").run_id == run_id

@@ -38,7 +38,9 @@ def name_of(source: str) -> str:
 
 
 @answering()
-def register(source: str, alias: str, run_id: str, metric: str, force: bool = False) -> None:
+def register(
+    source: str, alias: str, run_id: str, metric: str, description: str, force: bool = False
+) -> None:
     """Give `alias` of the registered model `fifteen-SOURCE` to the model of a run.
 
     It never goes to a run that this store does not have.
@@ -49,6 +51,7 @@ def register(source: str, alias: str, run_id: str, metric: str, force: bool = Fa
         run_id: the run whose model should have it.
         metric: of the runs, on validation images; the alias never goes to a run with a lower one
             than that of the run that has it.
+        description: of the model, for who looks at its version.
         force: whether it goes there all the same.
     """
     open_store(source)
@@ -72,7 +75,7 @@ def register(source: str, alias: str, run_id: str, metric: str, force: bool = Fa
                 f"{score(run_id):.4f}; `python src/report.py --force` moves it"
             )
             return
-        version = _version_of(client, name, run_id)
+        version = _version_of(client, name, run_id, description)
         client.set_registered_model_alias(name, alias, version)
 
 
@@ -134,9 +137,11 @@ def _version_with(client: mlflow.MlflowClient, name: str, alias: str) -> ModelVe
         return None
 
 
-def _version_of(client: mlflow.MlflowClient, name: str, run_id: str) -> str:
+def _version_of(client: mlflow.MlflowClient, name: str, run_id: str, description: str) -> str:
     """The version that the model of a run is registered as, now or before."""
     for version in client.search_model_versions(f"run_id = '{run_id}'"):
         if version.name == name:
             return version.version
-    return mlflow.register_model(f"runs:/{run_id}/{MODEL}", name).version
+    version = mlflow.register_model(f"runs:/{run_id}/{MODEL}", name).version
+    client.update_model_version(name, version, description)
+    return version

@@ -278,6 +278,7 @@ def test_registered_models(project):
         version = project.client.get_model_version_by_alias("fifteen-digits", alias)
         best = max(names, key=lambda name: metrics[name]["validation"]["accuracy"])
         assert version.run_id == own_run(project, best).info.run_id
+        assert version.description.startswith(f"{best}: ")
 
 
 @pytest.mark.parametrize("name", MODELS)

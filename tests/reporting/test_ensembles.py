@@ -178,7 +178,7 @@ def test_the_best_design_may_be_no_better_than_one_model(difference, words):
 def test_a_rule_that_does_better_than_the_sum_is_named():
     better = replace(row("a", 0.0, 0.01), sum=0.6, vote=0.61, weighted=0.6125, average=None)
     (sentence,) = best_designs([better])
-    assert sentence.endswith("+1.00); of the six rules weighted does best, by 1.25 pp.")
+    assert sentence.endswith("+1.00); the best rule is weighted, 1.25 pp above the sum.")
 
 
 def test_each_variant_is_a_chapter():

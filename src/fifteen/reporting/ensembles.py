@@ -317,7 +317,7 @@ def _best_rule(row: Row) -> str:
     rule = max(RULES, key=found.__getitem__)  # of equal ones the first, the sum
     if rule == "sum":
         return ""
-    return f"; of the six rules {rule} does best, by {percent(found[rule] - row.sum)} pp"
+    return f"; the best rule is {rule}, {percent(found[rule] - row.sum)} pp above the sum"
 
 
 def _sentences(rows: Sequence[Row]) -> list[str]:
