@@ -61,23 +61,29 @@ def summary(reports: Path) -> str:
     )
 
 
-def next_steps(page: Path, source: str, made_with: str) -> str:
+def next_steps(page: Path, source: str, made_with: str | None) -> str:
     """What to do after having seen the results.
 
     Args:
         page: the report.
         source: the data set's name.
-        made_with: options of `dvc exp run` without which it would make other results.
+        made_with: options of `dvc exp run` without which it would make other results; None where
+            they are not known, so that it cannot be said how one thing is changed.
     """
-    change = " ".join(filter(None, [made_with, "-S variants.snapshot.schedule.peak=0.002"]))
-    return f"""
-Report, with figures:    {page}
-Runs side by side:       make ui
-Ask the best model:      make serve MODEL=fifteen-{source}@champion
-For what follows:        . .venv/bin/activate
-Classify pictures:       python src/predict.py --model fifteen-{source}@champion PICTURE…
-Change one thing:        dvc exp run {change}
-Compare experiments:     dvc exp show --only-changed --drop '.*/'"""
+    model = f"fifteen-{source}@champion"
+    steps = {
+        "Report, with figures": page,
+        "Runs side by side": "make ui",
+        "Ask the best model": f"make serve MODEL={model}",
+        "For what follows": ". .venv/bin/activate",
+        "Classify pictures": f"python src/predict.py --model {model} PICTURE…",
+    }
+    if made_with is not None:
+        options = [made_with] if made_with else []
+        change = ["dvc exp run", *options, "-S variants.snapshot.schedule.peak=0.002"]
+        steps["Change one thing"] = " ".join(change)
+    steps["Compare experiments"] = "dvc exp show --only-changed --drop '.*/'"
+    return "\n" + "\n".join(f"{what + ':':<25}{how}" for what, how in steps.items())
 
 
 def main() -> None:
@@ -87,7 +93,7 @@ def main() -> None:
     modes.add_argument("--experiment", metavar="NAME", help="show a DVC experiment's results")
     modes.add_argument("--readme", action="store_true", help="write the table into README.md")
     parser.add_argument(
-        "--made-with", default="", metavar="OPTIONS", help="those of `dvc exp run` that made it"
+        "--made-with", metavar="OPTIONS", help="those of `dvc exp run` that made the experiment"
     )
     arguments = parser.parse_args()
 
@@ -105,9 +111,10 @@ def main() -> None:
     else:
         text, page = METRICS.read_text(encoding="utf-8"), PAGE
     metrics = json.loads(text)
-    print(f"\n{results_text(metrics)}\n\n{headline(metrics)}\n{choice(metrics)}")
+    print(f"\n{results_text(metrics)}\n{headline(metrics)}\n{choice(metrics)}")
     print("\n".join(ensemble_verdicts(metrics)))
-    print(next_steps(page, metrics["source"], arguments.made_with))
+    made_with = arguments.made_with if arguments.experiment else ""
+    print(next_steps(page, metrics["source"], made_with))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fifteen import registry
 from fifteen.errors import run_stage
+from fifteen.ports import require_free
 from fifteen.store import store_uri
 
 # No word of missing GPUs from TensorFlow, no bar of copied files from MLflow, unless asked for.
@@ -24,6 +25,7 @@ def main() -> None:
     arguments = parser.parse_args()
     name, _, alias = arguments.model.rpartition("@")
     version = registry.require(name, alias)
+    require_free(arguments.port, "make serve SCORING_PORT")
     print(f"{arguments.model}, version {version}, at http://localhost:{arguments.port}", flush=True)
     os.environ |= QUIET | os.environ | {"MLFLOW_TRACKING_URI": store_uri()}
     mlflow = str(Path(sys.executable).parent / "mlflow")

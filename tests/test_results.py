@@ -46,7 +46,7 @@ def test_searches_and_seeds_are_read_where_they_are(tmp_path):
     assert "| swift | 1 | 70.00 | 71.00 |" in found
 
 
-@pytest.mark.parametrize("made_with", ["", "--temp -S data.source=digits"])
+@pytest.mark.parametrize("made_with", [None, "", "--temp -S data.source=digits"])
 def test_the_next_steps_are_of_these_results(made_with):
     found = next_steps(Path("a/report.html"), "digits", made_with).splitlines()
     steps = dict(line.split(":  ", 1) for line in found if line)
@@ -56,5 +56,5 @@ def test_the_next_steps_are_of_these_results(made_with):
     command = "dvc exp run -S variants.snapshot.schedule.peak=0.002"
     if made_with:
         command = command.replace("run", f"run {made_with}")
-    assert steps["Change one thing"] == command
+    assert steps.get("Change one thing") == (None if made_with is None else command)
     assert steps["Compare experiments"] == "dvc exp show --only-changed --drop '.*/'"

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fifteen.errors import UserError
+from fifteen.ports import require_free
 
 AS_CHARTS = "compareRunsMode=CHART&workflowType=machine_learning"
 READY_WITHIN = 120  # seconds
@@ -75,9 +75,7 @@ def mlflow_ui(port: int, store: str) -> Iterator[subprocess.Popen[bytes]]:
     Raises:
         UserError: the port is taken, or the UI does not start.
     """
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise UserError(f"port {port} is taken; choose another one (make ui PORT={port + 1})")
+    require_free(port, "make ui PORT")
     command = [Path(sys.executable).parent / "mlflow", "ui", "--workers", "1"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", store]
     command += ["--uvicorn-opts", "--log-level warning"]

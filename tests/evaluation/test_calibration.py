@@ -125,7 +125,15 @@ def test_fitting_undoes_what_made_probabilities_too_sharp_or_too_soft(power):
     assert expected_calibration_error(with_temperature(changed, temperature), labels) < 0.01
 
 
-@pytest.mark.parametrize(("labels", "expected"), [([0, 1], 0.05), ([1, 0], 20)])
-def test_where_all_are_right_or_all_wrong_the_temperature_is_bounded(labels, expected):
+def test_where_all_are_right_the_probabilities_stay_as_they_are():
+    assert fit_temperature(np.array([[0.7, 0.3], [0.3, 0.7]]), np.array([0, 1])) == 1
+
+
+def test_where_all_are_wrong_the_temperature_is_bounded():
     probabilities = np.array([[0.7, 0.3], [0.3, 0.7]])
-    assert fit_temperature(probabilities, np.array(labels)) == pytest.approx(expected, rel=1e-2)
+    assert fit_temperature(probabilities, np.array([1, 0])) == pytest.approx(20, rel=1e-2)
+
+
+def test_where_only_ties_are_wrong_the_temperature_is_bounded():
+    probabilities = np.array([[0.5, 0.5], [0.3, 0.7]])
+    assert fit_temperature(probabilities, np.array([1, 1])) == pytest.approx(0.05, rel=1e-2)

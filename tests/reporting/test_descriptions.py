@@ -6,6 +6,8 @@ from fifteen.reporting.descriptions import TOGETHER, description, what_is_what
 
 import pytest
 
+TRIANGULAR = {"name": "triangular", "peak": 0.1, "half_cycle_epochs": 5}
+
 
 def described(**section):
     """The words for a training of 15 epochs."""
@@ -56,8 +58,12 @@ def test_a_training_in_words():
             "learning rate from 0.01 to 0.001 in steps",
         ),
         (
-            {"schedule": {"name": "triangular", "peak": 0.1, "half_cycle_epochs": 5}},
+            {"schedule": TRIANGULAR | {"per": "step"}},
             "learning rate from 0 to 0.1 and back, 5 epochs each way",
+        ),
+        (
+            {"schedule": TRIANGULAR | {"per": "epoch"}},
+            "learning rate 0.1 in the first epoch, then from 0 to 0.1 and back, 5 epochs each way",
         ),
         (
             {"schedule": {"name": "cosine", "peak": 0.0032414, "cycles": 5}},
@@ -109,3 +115,13 @@ def test_what_is_what_has_a_line_on_each_model(metrics):
     assert header == ["model", "what it is"]
     assert [row[0] for row in rows] == list(metrics["models"])
     assert rows[2][1] == "the summed probabilities of 5 snapshots of snapshot"
+
+
+def test_an_ensemble_whose_rule_validation_chose_says_from_what():
+    model = {"kind": "ensemble", "method": "weighted", "members": 2, "variant": "swift"}
+    model |= {"weights": [0.75, 0.25], "chosen_from": {"sum": 0.77, "weighted": 0.7712}}
+    assert description(model) == (
+        "the probabilities, summed by weights fitted on the validation images, of 2 snapshots of "
+        "swift; weights 0.75, 0.25; the rule that has most of the validation images right, in %: "
+        "sum 77.00, weighted 77.12"
+    )

@@ -85,11 +85,27 @@ def test_rows(rows):
     assert five.control == one.control == pytest.approx(0.51)
     assert five.difference == pytest.approx(0.1)
     assert five.verdict == "better"
+    assert five.best_rule == "sum"  # of equal ones the first
+    assert (five.best_difference, five.best_low, five.best_high) == (
+        *(five.difference, five.low),
+        five.high,
+    )
     np.testing.assert_allclose(five.of_members, [0.35, 0.45])
     assert five.sum == pytest.approx(0.61)
     assert five.average is None
     assert (five.source, five.epochs) == ("cifar100", 15)
     assert five.seeds == (1, 2)
+
+
+def test_the_best_rule_is_compared_on_the_same_images():
+    other = {1: result(0.5, 0.5) | {"rules": result(0.5, 0.5)["rules"] | {"vote": scored(0.6)}}}
+    row = ensemble_row("a", "x", "small", other, {1: CONTROL[1]})
+    assert (row.verdict, row.difference) == ("same", 0)
+    assert (row.best_rule, row.best_difference) == ("vote", pytest.approx(0.1))
+    # A tenth of the images is won, none is lost.
+    error = np.sqrt(0.1 * 0.9 / (IMAGES - 1))
+    assert row.best_low == pytest.approx(0.1 - 1.96 * error)
+    assert row.best_high == pytest.approx(0.1 + 1.96 * error)
 
 
 def test_seeds_that_only_one_has_do_not_count_for_the_difference():
@@ -108,9 +124,11 @@ def test_markdown(rows):
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[:3] == ["five", "five models", "+10.00"]
     assert cells[3].startswith("+")
-    assert cells[4:7] == ["better", "35.00–45.00", "61.00"]
-    assert cells[11] == "–"  # no average
-    assert cells[13:] == ["1.000", "25.00", "0.50", "0.75", "100", "1, 2"]
+    assert cells[4:7] == ["better", "sum", "+10.00"]
+    assert cells[7] == cells[3]
+    assert cells[8:11] == ["better", "35.00–45.00", "61.00"]
+    assert cells[15] == "–"  # no average
+    assert cells[17:] == ["1.000", "25.00", "0.50", "0.75", "100", "1, 2"]
     assert "one \\| cycle" in text
     assert "after at most 15 epochs of all members together" in text
     used = "Trained on 2 cores of a CPU, float32; seconds are those of the seed that took least."
@@ -127,7 +145,8 @@ def row(design, difference, error, variant="small"):
     made = ensemble_row(design, f"in words: {design}", variant, OTHER, CONTROL)
     low, high = difference - error, difference + error
     verdict = "better" if low > 0 else "worse" if high < 0 else "same"
-    return replace(made, difference=difference, low=low, high=high, verdict=verdict)
+    made = replace(made, difference=difference, low=low, high=high, verdict=verdict)
+    return replace(made, best_difference=difference, best_low=low, best_high=high)
 
 
 def test_the_best_design_of_each_variant():
@@ -147,11 +166,11 @@ def test_the_best_design_is_judged_and_the_others_are_named():
     assert sentences(*made) == [
         [
             "Where several models share the 15 epochs of small, b (in words: b) does best on the "
-            "validation images: the sum of its 2 members is better than one model of the whole "
-            "budget by 3.00 pp (95 % interval 2.00 to 4.00).",
-            "Others that are better than one model: d.",
-            "Others that are not distinguishable from one model: a.",
-            "Others that are worse than one model: c.",
+            "validation images: its 2 members are better than one model of the whole budget by "
+            "3.00 pp (95 % interval 2.00 to 4.00).",
+            "Others that by their best rule are better than one model: d.",
+            "Others that by their best rule are not distinguishable from one model: a.",
+            "Others that by their best rule are worse than one model: c.",
         ]
     ]
 
@@ -172,13 +191,19 @@ def test_the_best_design_is_judged_and_the_others_are_named():
 )
 def test_the_best_design_may_be_no_better_than_one_model(difference, words):
     ((sentence,),) = sentences(row("a", difference, 0.01))
-    assert sentence.endswith(f" members is {words}")
+    assert sentence.endswith(f" members are {words}")
 
 
-def test_a_rule_that_does_better_than_the_sum_is_named():
-    better = replace(row("a", 0.0, 0.01), sum=0.6, vote=0.61, weighted=0.6125, average=None)
-    (sentence,) = best_designs([better])
-    assert sentence.endswith("+1.00); the best rule is weighted, 1.25 pp above the sum.")
+def test_where_another_rule_than_the_sum_does_best_both_are_judged():
+    by_sum = row("a", 0.0, 0.01)
+    other = replace(row("b", 0.02, 0.01), difference=-0.03, low=-0.04, high=-0.02)
+    (sentence,) = best_designs([by_sum, replace(other, best_rule="weighted")])
+    assert sentence == (
+        "Where several models share the 15 epochs of small, b (in words: b) does best on the "
+        "validation images: its 2 members are by their best rule, weighted, better than one model "
+        "of the whole budget by 2.00 pp (95 % interval 1.00 to 3.00); their sum is worse than it "
+        "by 3.00 pp (95 % interval 2.00 to 4.00)."
+    )
 
 
 def test_each_variant_is_a_chapter():

@@ -96,7 +96,7 @@ def test_designs_have_a_section(metrics, reports, designs):
         "Do several models pay, where they share 15 epochs?",
         "small: one model of the whole budget has 50.00 %",
         "better than one model of the whole budget by 3.00 pp (95 % interval 2.00 to 4.00)",
-        "Others that are not distinguishable from one model: cycle.",
+        "Others that by their best rule are not distinguishable from one model: cycle.",
         "+2.00 to +4.00",
     ):
         assert text in page.words

@@ -56,6 +56,16 @@ def test_parallel_coordinates(search):
     assert "trial 0003\n45.00 %" in [text.get_text() for text in axes.texts]
 
 
+def test_a_winner_that_was_better_before_it_went_on(search):
+    search["winner"] = "0000"  # and 0003 is the same configuration
+    axes = parallel_figure(search).axes[0]
+    (winner,) = winners(lines_of(axes, 5))
+    assert winner.get_ydata()[-1] < 1  # 0004 has 35 %
+    assert "trial 0000\n30.00 %" in [text.get_text() for text in axes.texts]
+    (name,) = trial_curves_figure(search).axes[0].texts
+    assert (name.get_text(), *name.xy) == ("trial 0000", 2, pytest.approx(30))
+
+
 def test_an_unused_hyperparameter_and_a_missing_result_are_below_the_axes(search):
     axes = parallel_figure(search).axes[0]
     ends = np.array([line.get_ydata()[3:] for line in lines_of(axes, 5)])  # slope, accuracy

@@ -93,15 +93,19 @@ def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarra
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """The temperature with which the labels are most likely (Guo et al., ICML 2017, section 4.2).
 
-    It has to be fitted on other images than those on which calibration is then judged.
+    It has to be fitted on other images than those on which calibration is then judged. Where all
+    answers are right, the sharper the likelier, without end; then nothing says how sure to be, and
+    the probabilities stay as they are.
 
     Args:
         probabilities: Class probabilities, shape (N, C), N > 0.
         labels: True class ids, shape (N,), in [0, C).
 
     Returns:
-        T in [0.05, 20].
+        T in [0.05, 20], of 1 where all answers are right.
     """
+    if (probabilities.argmax(axis=1) == labels).all():
+        return 1.0
     logits = _logarithms(probabilities)
     of_label = logits[np.arange(len(labels)), labels]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fifteen.reporting.tables import Row
+from fifteen.reporting.tables import Row, percent
 
 OPTIMIZERS = {
     "adam": "Adam",
@@ -35,9 +35,7 @@ def what_is_what(models: Mapping[str, Any]) -> tuple[Row, list[Row]]:
 def description(model: Mapping[str, Any]) -> str:
     """What a model is, in one line: from its hyperparameters or, of an ensemble, its members."""
     if model["kind"] == "ensemble":
-        return TOGETHER[model["method"]].format(
-            f"{model['members']} snapshots of {model['variant']}"
-        )
+        return "; ".join(_combined(model))
     training = model["hyperparameters"]
     parts = [
         _network(training["network"]),
@@ -49,6 +47,16 @@ def description(model: Mapping[str, Any]) -> str:
         _listed("", _kept(training)),
     ]
     return "; ".join(filter(None, parts))
+
+
+def _combined(model: Mapping[str, Any]) -> Iterable[str]:
+    """How the members of an ensemble answer together, in words."""
+    yield TOGETHER[model["method"]].format(f"{model['members']} snapshots of {model['variant']}")
+    if "weights" in model:
+        yield _listed("weights ", (f"{weight:.2f}" for weight in model["weights"]))
+    if "chosen_from" in model:
+        found = (f"{rule} {percent(right)}" for rule, right in model["chosen_from"].items())
+        yield _listed("the rule that has most of the validation images right, in %: ", found)
 
 
 def _listed(before: str, words: Iterable[str]) -> str:
@@ -90,7 +98,8 @@ def _schedule(schedule: Mapping[str, Any]) -> str:
         case {"name": "piecewise", "rate": rate, "factors": [*_, (_, last)]}:
             return f"learning rate from {rate:.3g} to {rate * last:.3g} in steps"
         case {"name": "triangular", "peak": peak, "half_cycle_epochs": epochs}:
-            return f"learning rate from 0 to {peak:.3g} and back, {epochs} epochs each way"
+            first = f"{peak:.3g} in the first epoch, then " if schedule["per"] == "epoch" else ""
+            return f"learning rate {first}from 0 to {peak:.3g} and back, {epochs} epochs each way"
         case {"name": "cosine", "peak": peak, "cycles": cycles}:
             again = f", {cycles} times" if cycles > 1 else ""
             return f"learning rate from {peak:.3g} to 0 along a cosine{again}"

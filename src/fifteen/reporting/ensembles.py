@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from fifteen.reporting.chapters import Chapter, chapters_markdown
-from fifteen.reporting.comparisons import judged
+from fifteen.reporting.comparisons import Comparison, judged
 from fifteen.reporting.style import (
     GREY,
     figure_style,
@@ -63,6 +63,10 @@ class Row:
         low: where the 95 % interval of the difference begins.
         high: where it ends.
         verdict: by whether the interval leaves out 0.
+        best_rule: the rule with the highest accuracy, of equal ones the first.
+        best_difference: of that rule from `control`, as `difference` is of the sum.
+        best_low: where its 95 % interval begins.
+        best_high: where it ends.
         seconds: of the trainings, with the seed that took least: other machines, and other work
             beside, only add to it.
         seeds: those it was measured with.
@@ -93,6 +97,10 @@ class Row:
     low: float
     high: float
     verdict: Literal["better", "worse", "same"]
+    best_rule: str
+    best_difference: float
+    best_low: float
+    best_high: float
     seconds: float
     seeds: tuple[int, ...]
     hardware: str
@@ -139,7 +147,8 @@ def ensemble_row(
         what: it in words.
         variant: that it changes.
         results: its measurements by seed.
-        control: those of the control, of which the single model is what the sum is compared with.
+        control: those of the control, of which the single model is what the others are compared
+            with.
 
     Raises:
         ValueError: the two have no seed in common.
@@ -147,10 +156,17 @@ def ensemble_row(
     common = sorted(set(results) & set(control))
     if not common:
         raise ValueError(f"{name} and its control have no seed in common")
-    together = np.array([unpacked(results[seed]["rules"]["sum"]["right"]) for seed in common])
     alone = np.array([unpacked(control[seed]["single"]["right"]) for seed in common])
-    difference, low, high = over_seeds(together, alone)
+
+    def gain(rule: str) -> tuple[float, float, float]:
+        together = [unpacked(results[seed]["rules"][rule]["right"]) for seed in common]
+        return over_seeds(np.array(together), alone)
+
     found = list(results.values())
+    accuracies = {rule: _mean_accuracy(found, rule) for rule in RULES}
+    best_rule = max(RULES, key=lambda rule: accuracies[rule] or 0.0)
+    difference, low, high = gain("sum")
+    best_difference, best_low, best_high = gain(best_rule)
     return Row(
         source=found[0]["source"],
         variant=variant,
@@ -159,7 +175,7 @@ def ensemble_row(
         epochs=found[0]["models"] * found[0]["training"]["epochs"],
         members=found[0]["members"],
         of_members=tuple(np.mean([one["member_accuracy"] for one in found], axis=0).tolist()),
-        **{rule: _mean_accuracy(found, rule) for rule in RULES},
+        **accuracies,
         of_views=fmean(one["sum_of_views"]["accuracy"] for one in found),
         nll=fmean(one["rules"]["sum"]["nll"] for one in found),
         **{
@@ -172,6 +188,10 @@ def ensemble_row(
         low=low,
         high=high,
         verdict=judged(difference, low, high)["verdict"],
+        best_rule=best_rule,
+        best_difference=best_difference,
+        best_low=best_low,
+        best_high=best_high,
         seconds=min(one["seconds"] for one in found),
         seeds=tuple(sorted(results)),
         hardware=each_once(machine(one["hardware"]) for one in found),
@@ -179,13 +199,14 @@ def ensemble_row(
 
 
 def best_designs(rows: Sequence[Row]) -> list[str]:
-    """The design whose sum gains most, in a sentence for each variant."""
+    """The design that gains most, by its best rule, in a sentence for each variant."""
     return [_best_design(of_variant) for of_variant in _by_variant(rows).values()]
 
 
 def ensembles_chapters(rows: Sequence[Row]) -> list[Chapter]:
     """One for each variant: which design does best, and how all of them do by every rule."""
     header = ["design", "what", "sum − one model, pp", "95 % interval, pp", "verdict: the sum is"]
+    header += ["best rule", "it − one model, pp", "95 % interval, pp", "verdict: it is"]
     header += ["members %", *(f"{rule} %" for rule in RULES), "six views %", "NLL"]
     header += ["differ %", "error correlation", "weight distance", "train s", "seeds"]
     return [
@@ -210,9 +231,11 @@ def ensembles_note(rows: Sequence[Row]) -> str:
     used = each_once(row.hardware for row in rows)
     return (
         f"Means over the seeds, on the validation images, after at most {most_epochs(rows)} epochs "
-        "of all members together. One model: that of the first design. The sum is set against it "
-        "on the same images with the same seeds; where the interval leaves out 0, one is better. "
-        "The best of several is favoured a little by being chosen on these images. Members: from "
+        "of all members together. One model: that of the first design. The sum, and the rule with "
+        "the highest accuracy, are set against it on the same images with the same seeds; where "
+        "the interval, which is over the images, leaves out 0, one is better. The best of several "
+        "is favoured by being chosen on these images: of several designs with six rules each, one "
+        "may pass as better by luck. Members: from "
         "the lowest to the highest; differ: how often two of them disagree. The rules weighted and "
         "greedy are cross-validated: each image by weights fitted on others. NLL: of the sum, in "
         "nats, after calibration by one temperature, fitted on the same images. Trained on "
@@ -289,42 +312,40 @@ def _by_variant(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 _OTHERS = {
-    "better": "Others that are better than one model",
-    "same": "Others that are not distinguishable from one model",
-    "worse": "Others that are worse than one model",
+    "better": "Others that by their best rule are better than one model",
+    "same": "Others that by their best rule are not distinguishable from one model",
+    "worse": "Others that by their best rule are worse than one model",
 }
 
 
 def _best(rows: Sequence[Row]) -> Row:
-    return max(rows, key=lambda row: row.difference)
+    return max(rows, key=lambda row: row.best_difference)
+
+
+def _by_best_rule(row: Row) -> Comparison:
+    """A design's best rule against one model."""
+    return judged(row.best_difference, row.best_low, row.best_high)
 
 
 def _best_design(rows: Sequence[Row]) -> str:
     """In a sentence, which of the designs for one variant does best."""
-    best = _best(rows)
-    comparison = judged(best.difference, best.low, best.high)
+    best, whole = _best(rows), "one model of the whole budget"
+    rule = f" by their best rule, {best.best_rule}," if best.best_rule != "sum" else ""
+    by_sum = judged(best.difference, best.low, best.high)
+    also = f"; their sum is {verdict_phrase(by_sum, 'it')}" if rule else ""
     return (
         f"Where several models share the {most_epochs(rows)} epochs of {best.variant}, "
-        f"{best.design} ({best.what}) does best on the validation images: the sum of its "
-        f"{best.members} members is {verdict_phrase(comparison, 'one model of the whole budget')}"
-        f"{_best_rule(best)}."
+        f"{best.design} ({best.what}) does best on the validation images: its {best.members} "
+        f"members are{rule} {verdict_phrase(_by_best_rule(best), whole)}{also}."
     )
 
 
-def _best_rule(row: Row) -> str:
-    """What another rule than the sum comes to, if one does better."""
-    found = {rule: getattr(row, rule) or 0.0 for rule in RULES}
-    rule = max(RULES, key=found.__getitem__)  # of equal ones the first, the sum
-    if rule == "sum":
-        return ""
-    return f"; the best rule is {rule}, {percent(found[rule] - row.sum)} pp above the sum"
-
-
 def _sentences(rows: Sequence[Row]) -> list[str]:
-    """The design whose sum gains most, and the verdict on the others."""
+    """The design that gains most, by its best rule, and the verdict on the others."""
     best, sentences = _best(rows), [_best_design(rows)]
     for verdict, words in _OTHERS.items():
-        names = [row.design for row in rows if row is not best and row.verdict == verdict]
+        others = (row for row in rows if row is not best)
+        names = [row.design for row in others if _by_best_rule(row)["verdict"] == verdict]
         if names:
             sentences.append(f"{words}: {', '.join(names)}.")
     return sentences
@@ -338,6 +359,10 @@ def _cells(row: Row) -> list[str]:
         signed_points(row.difference),
         f"{signed_points(row.low)} to {signed_points(row.high)}",
         verdict_word(row.verdict),
+        row.best_rule,
+        signed_points(row.best_difference),
+        f"{signed_points(row.best_low)} to {signed_points(row.best_high)}",
+        verdict_word(_by_best_rule(row)["verdict"]),
         f"{percent(min(row.of_members))}–{percent(max(row.of_members))}",
         *(NONE if accuracy is None else percent(accuracy) for accuracy in rules),
         percent(row.of_views),

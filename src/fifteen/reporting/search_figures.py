@@ -1,6 +1,6 @@
 """The figures of a hyperparameter search: its trials, its hyperparameters and what they matter."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import log
 from typing import Any
 
@@ -49,8 +49,12 @@ def parallel_figure(search: Search) -> Figure:
     Args:
         search: the content of `search.json`, of at least one trial.
     """
-    dimensions, trials = search["dimensions"], _worst_first(furthest_trials(search))
-    winner = _winning_configuration(search)
+    winner = winning_trial(search)
+    trials = _worst_first(
+        winner if winner and trial["configuration"] == winner["configuration"] else trial
+        for trial in furthest_trials(search)
+    )
+    dimensions = search["dimensions"]
     figure = new_figure(2.2 + 0.58 * len(dimensions), 4.6)
     axes = figure.add_subplot()
 
@@ -61,7 +65,7 @@ def parallel_figure(search: Search) -> Figure:
     budgets = sorted({trial["epochs"] for trial in trials if is_completed(trial)})
     heights = np.array([_heights(dimension, trials) for dimension in dimensions])  # (D, trials)
     for trial, line in zip(trials, heights.reshape(len(dimensions), -1).T, strict=True):
-        done, won = is_completed(trial), trial["configuration"] == winner
+        done, won = is_completed(trial), trial is winner
         end = (100 * trial["val_accuracy"] - low) / (high - low) if done else _NOT_USED
         axes.plot(
             xs,
@@ -224,7 +228,7 @@ def trial_curves_figure(search: Search) -> Figure:
         search: the content of `search.json`, of at least one trial.
     """
     trials = _worst_first(furthest_trials(search))
-    winner = _winning_configuration(search)
+    winner = winning_trial(search)
     colour = _colour_scale([100 * t["val_accuracy"] for t in trials if is_completed(t)])
     figure = new_figure(7.2, 4.2)
     axes = figure.add_subplot()
@@ -235,7 +239,8 @@ def trial_curves_figure(search: Search) -> Figure:
         values = 100 * np.array(trial["accuracies"], dtype=float)  # (epochs,)
         if not len(values):
             continue
-        done, won = is_completed(trial), trial["configuration"] == winner
+        done = is_completed(trial)
+        won = winner is not None and trial["configuration"] == winner["configuration"]
         look = {"color": _WINNER if won else colour(trial), "zorder": 4 if won else 3}
         axes.plot(
             np.arange(1, len(values) + 1),
@@ -260,7 +265,8 @@ def trial_curves_figure(search: Search) -> Figure:
             **look,
         )
         if won:
-            _name_winner(axes, f"trial {trial['trial']}", len(values), values[-1], points=7)
+            end = len(winner["accuracies"])
+            _name_winner(axes, f"trial {winner['trial']}", end, values[end - 1], points=7)
     axes.set_xlabel("epoch")
     axes.set_ylabel("validation accuracy (%)")
     axes.set_xlim(0.7, budgets[-1] + 0.3)
@@ -291,14 +297,9 @@ def _name_winner(axes: Axes, name: str, x: float, y: float, points: int) -> None
     )
 
 
-def _worst_first(trials: Sequence[Trial]) -> list[Trial]:
+def _worst_first(trials: Iterable[Trial]) -> list[Trial]:
     """Trials in the order to draw them in: the best end on top."""
     return sorted(trials, key=lambda t: t["val_accuracy"] if is_completed(t) else -1.0)
-
-
-def _winning_configuration(search: Search) -> str | None:
-    winner = winning_trial(search)
-    return winner["configuration"] if winner else None
 
 
 def _bounds(values: Sequence[float]) -> tuple[float, float]:

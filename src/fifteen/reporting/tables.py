@@ -125,8 +125,8 @@ def results_text(metrics: Metrics) -> str:
 
     Long model names are cut, with an ellipsis, where the table would become wider.
     """
-    header = ["model", "kind", "val %", "test %", "95 % interval", "top-5", "NLL", "ECE"]
-    header += ["epochs", "params", "time s"]
+    header = ["model", "kind", "val %", "test %", "95 % interval", "NLL", "ECE", "epochs"]
+    header += ["params", "time s"]
     rows = []
     for name, model in metrics["models"].items():
         test = model["test"]
@@ -138,7 +138,6 @@ def results_text(metrics: Metrics) -> str:
                 percent(model["validation"]["accuracy"]),
                 percent(test["accuracy"]),
                 f"{percent(low)}–{percent(high)}",
-                percent(test["top5_accuracy"]),
                 f"{test['nll']:.3f}",
                 f"{test['ece']:.3f}",
                 str(model["epochs"]),
