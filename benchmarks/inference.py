@@ -1,6 +1,6 @@
 """What answers cost: images per second and memory of trained models, beside the first of them.
 
-Usage: python benchmarks/inference.py [--models swift swift_sum] [--images 2000] [--repeats 3]
+Usage: python benchmarks/inference.py [--models swift swift_best] [--images 2000] [--repeats 3]
 
 Each measurement is a process of its own, the models in turn; numbers are medians. Images go in by
 batches, as `src/predict.py` has them, after one batch that does not count. Memory is the most that
@@ -69,7 +69,7 @@ def main() -> None:
         UserError: a model is not there.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", default=["swift", "swift_sum"])
+    parser.add_argument("--models", nargs="+", default=["swift", "swift_best"])
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
