@@ -354,10 +354,11 @@ def test_the_report_shows_what_was_measured_on_its_own_data(workspace):
     shares = dict.fromkeys((*ensembles.RULES, "of_views", "disagreement", "control"), 0.5)
     shares |= dict.fromkeys(("nll", "control_nll", "error_correlation", "weight_distance"), 0.5)
     bounds = {"difference": 0.03, "low": 0.02, "high": 0.04}
+    bounds |= {"best_difference": 0.03, "best_low": 0.02, "best_high": 0.04}
     many = {"of_members": (0.4, 0.5), "seeds": (1,)}
     counts = {"epochs": 2, "members": 2, "seconds": 1.0}
     words = {"variant": "swift", "design": "two", "what": "two models", "verdict": "better"}
-    words["hardware"] = "a GPU, float32"
+    words |= {"hardware": "a GPU, float32", "best_rule": "sum"}
     design = ensembles.Row(source="digits", **words, **counts, **many, **shares, **bounds)
     of_others = replace(design, source="cifar100", design="of_others")
     path = workspace.root / "reports/ensembles/ensembles.csv"
