@@ -121,7 +121,10 @@ def predict(path: Path, images: np.ndarray) -> np.ndarray:
         raise UserError(
             f"{path} cannot be loaded ({reason}); `dvc repro` makes the models of this project anew"
         ) from None
-    return model.predict(images, batch_size=BATCH, verbose=0)
+    # Called, as `predict` would compile the model first, which does not pay for so few batches.
+    batches = (images[first : first + BATCH] for first in range(0, len(images), BATCH))
+    called = (keras.ops.convert_to_numpy(model(batch, training=False)) for batch in batches)
+    return np.concatenate(list(called))
 
 
 def answer(read: Read, model: str, top: int) -> list[dict[str, Any]]:

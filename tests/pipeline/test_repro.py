@@ -365,7 +365,7 @@ def test_the_report_shows_what_was_measured_on_its_own_data(workspace):
     path.write_text(rows_csv(ensembles.Row, [design, of_others]))
     assert stages_run(workspace.run("dvc", "repro")) == ["report"]  # nothing of ensembles/dvc.yaml
     page = (workspace.root / "reports/report.html").read_text(encoding="utf-8")
-    verdict = "the sum of its 2 members is better than one model of the whole budget by 3.00 pp"
+    verdict = "its 2 members are better than one model of the whole budget by 3.00 pp"
     assert verdict in page
     assert "of_others" not in page
     assert (workspace.root / "reports/figures/designs.png").exists()
