@@ -79,9 +79,8 @@ def next_steps(page: Path, source: str, made_with: str | None) -> str:
         "Classify pictures": f"python src/predict.py --model {model} PICTURE…",
     }
     if made_with is not None:
-        options = [made_with] if made_with else []
-        change = ["dvc exp run", *options, "-S variants.snapshot.schedule.peak=0.002"]
-        steps["Change one thing"] = " ".join(change)
+        change = ("dvc exp run", made_with, "-S variants.snapshot.schedule.peak=0.002")
+        steps["Change one thing"] = " ".join(filter(None, change))
     steps["Compare experiments"] = "dvc exp show --only-changed --drop '.*/'"
     return "\n" + "\n".join(f"{what + ':':<25}{how}" for what, how in steps.items())
 

@@ -86,10 +86,8 @@ def test_rows(rows):
     assert five.difference == pytest.approx(0.1)
     assert five.verdict == "better"
     assert five.best_rule == "sum"  # of equal ones the first
-    assert (five.best_difference, five.best_low, five.best_high) == (
-        *(five.difference, five.low),
-        five.high,
-    )
+    by_sum = (five.difference, five.low, five.high)
+    assert (five.best_difference, five.best_low, five.best_high) == by_sum
     np.testing.assert_allclose(five.of_members, [0.35, 0.45])
     assert five.sum == pytest.approx(0.61)
     assert five.average is None
@@ -145,8 +143,8 @@ def row(design, difference, error, variant="small"):
     made = ensemble_row(design, f"in words: {design}", variant, OTHER, CONTROL)
     low, high = difference - error, difference + error
     verdict = "better" if low > 0 else "worse" if high < 0 else "same"
-    made = replace(made, difference=difference, low=low, high=high, verdict=verdict)
-    return replace(made, best_difference=difference, best_low=low, best_high=high)
+    by_sum = replace(made, difference=difference, low=low, high=high, verdict=verdict)
+    return replace(by_sum, best_difference=difference, best_low=low, best_high=high)
 
 
 def test_the_best_design_of_each_variant():
