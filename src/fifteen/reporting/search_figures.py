@@ -51,7 +51,7 @@ def parallel_figure(search: Search) -> Figure:
     """
     winner = winning_trial(search)
     trials = _worst_first(
-        winner if winner and trial["configuration"] == winner["configuration"] else trial
+        winner if _is_configuration_of(winner, trial) else trial
         for trial in furthest_trials(search)
     )
     dimensions = search["dimensions"]
@@ -239,8 +239,7 @@ def trial_curves_figure(search: Search) -> Figure:
         values = 100 * np.array(trial["accuracies"], dtype=float)  # (epochs,)
         if not len(values):
             continue
-        done = is_completed(trial)
-        won = winner is not None and trial["configuration"] == winner["configuration"]
+        done, won = is_completed(trial), _is_configuration_of(winner, trial)
         look = {"color": _WINNER if won else colour(trial), "zorder": 4 if won else 3}
         axes.plot(
             np.arange(1, len(values) + 1),
@@ -295,6 +294,11 @@ def _name_winner(axes: Axes, name: str, x: float, y: float, points: int) -> None
         weight="bold",
         annotation_clip=False,
     )
+
+
+def _is_configuration_of(winner: Trial | None, trial: Trial) -> bool:
+    """Whether a trial is the winner, or trained the same configuration for other epochs."""
+    return winner is not None and trial["configuration"] == winner["configuration"]
 
 
 def _worst_first(trials: Iterable[Trial]) -> list[Trial]:
