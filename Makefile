@@ -6,7 +6,6 @@ SCORING_PORT ?= 5001
 MODEL ?= fifteen-cifar100@champion
 SEEDS ?= 1 2
 MODELS ?= swift swift_sum swift_small
-DEMO := --temp -S data.source=digits -S tune.max_epochs=3
 BIN := .venv/bin
 READY := .venv/.ready
 ifneq ($(shell cat .venv/.ready 2>/dev/null),$(CURDIR))  # its programs know where they were made
@@ -14,8 +13,6 @@ ifneq ($(shell cat .venv/.ready 2>/dev/null),$(CURDIR))  # its programs know whe
 endif
 # Under another name, because `make -n` really runs each line that says $(MAKE).
 AGAIN := $(MAKE)
-# Whether there is such an experiment on this commit.
-DEMO_IS_THERE := $(BIN)/dvc exp list --name-only | sed "s/ //g" | grep -qx demo
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -34,13 +31,7 @@ run: $(READY)  ## the whole pipeline on CIFAR-100; without it, the demo
 	esac
 
 demo: $(READY)  ## the whole pipeline on bundled digits, as a DVC experiment beside your workspace
-	@if git diff --quiet HEAD && $(DEMO_IS_THERE); then \
-		echo "The demo has been run on this commit; these are its results."; \
-	else \
-		$(BIN)/dvc exp remove --quiet demo 2>/dev/null; \
-		$(BIN)/dvc exp run --name demo $(DEMO); \
-	fi
-	@$(BIN)/python src/results.py --experiment demo --made-with="$(DEMO)"
+	@$(BIN)/python src/demo.py
 
 seeds: $(READY)  ## other seeds too, beside your workspace; SEEDS="1 2 3" MODELS=cyclic for others
 	$(BIN)/python src/seeds.py --seeds $(SEEDS) --models $(MODELS)
@@ -71,10 +62,9 @@ serve: $(READY)  ## the champion answers at http://localhost:5001; MODEL=NAME@AL
 readme: $(READY)  ## write the results of README.md from reports/
 	$(BIN)/python src/results.py --readme
 
-lock: $(READY)  ## compile requirements.txt from requirements.in
-	@echo '# Compiled from requirements.in by `make lock`; do not edit.' > requirements.txt
-	$(BIN)/uv pip compile --universal --no-annotate --no-header --python-version 3.11 \
-		requirements.in >> requirements.txt
+lock: $(READY)  ## compile requirements.txt from requirements.in; pins that are there stay where they can
+	$(BIN)/uv pip compile --universal --no-annotate --python-version 3.11 --quiet \
+		--custom-compile-command "make lock" --output-file requirements.txt requirements.in
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "fifteen needs Python 3.11 to 3.13; choose one with: make PYTHON=python3.11")'

@@ -73,7 +73,8 @@ def main() -> None:
     images, labels = found.validation.images, found.validation.labels
 
     answers = [predictor(network) for network in networks]
-    views = [predict_views(lambda x, f=f: f(x)["probabilities"], images) for f in answers]
+    mirrored = found.classes.mirrored
+    views = [predict_views(lambda x, f=f: f(x)["probabilities"], images, mirrored) for f in answers]
     members = np.stack([answer(images)["probabilities"] for answer in answers], axis=1)
     alone = [predictor(network)(images)["probabilities"] for network in singles]
     best = max(alone, key=lambda p: (p.argmax(axis=-1) == labels).mean())

@@ -52,7 +52,7 @@ def scores_of_views(
     def probabilities(view: np.ndarray) -> np.ndarray:
         return (outputs if view is test.images else predict(view))["probabilities"]
 
-    mean = predict_views(probabilities, test.images)
+    mean = predict_views(probabilities, test.images, classes.mirrored)
     return summarize(mean, test.labels, classes.names, classes.superclass_of)
 
 

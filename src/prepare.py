@@ -126,6 +126,7 @@ def main() -> None:
         source.names,
         names,
         None if coarse is None else superclass_of(source.train.labels, coarse, len(source.names)),
+        source.mirrored,
     )
     parts = cut(source, data.split.model_dump())
     for name, part in parts.items():

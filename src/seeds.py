@@ -18,7 +18,7 @@ from fifteen.config import load_params
 from fifteen.errors import UserError, run_stage
 from fifteen.experiments import read_from_experiment
 from fifteen.files import read_json, write_json
-from fifteen.git import commit
+from fifteen.git import commit, require_full_clone
 from fifteen.reporting.seeds import seeds_markdown, trained
 
 RESULT = Path("reports/seeds.json")
@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", required=True)
     parser.add_argument("--models", nargs="+", required=True)
     arguments = parser.parse_args()
+    require_full_clone()
     here = {model: of_workspace(model) for model in arguments.models}
     known = read_json(RESULT) if RESULT.exists() else {}
     for model, own in here.items():

@@ -48,6 +48,7 @@ def main() -> None:
         params.training(name),
         params.seed,
         params.hardware,
+        params.budget.min_steps_per_epoch,
         Path(__file__),
         stage,
     ) as found:

@@ -80,9 +80,10 @@ class Data(Strict):
 
 
 class Budget(Strict):
-    """What a model may spend: passes over the training images."""
+    """What a model may spend: passes over the training images, each of so many steps at least."""
 
     epochs: Epochs
+    min_steps_per_epoch: Annotated[int, Field(ge=1, le=1000)] = 1  # see training/adaptation.py
 
 
 class Hardware(Strict):

@@ -1,5 +1,6 @@
-"""Files of DVC experiments."""
+"""DVC experiments and their files."""
 
+import subprocess
 from pathlib import Path
 
 from fifteen.errors import UserError
@@ -21,3 +22,10 @@ def read_from_experiment(experiment: str, path: Path) -> str:
         raise UserError(
             f"{path} of experiment {experiment!r} cannot be read ({error}); see `dvc exp list`"
         ) from None
+
+
+def experiments() -> list[str]:
+    """The names of the experiments on the current commit."""
+    command = ("dvc", "exp", "list", "--name-only")
+    listed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return listed.stdout.split()

@@ -49,7 +49,8 @@ def trained_beside(
     """
     params = load_params()
     config = with_epochs(Training.model_validate(section), params.budget.epochs)
-    use, stage = params.hardware, f"{pipeline}/dvc.yaml:{name}-{seed}"
-    with trained(f"{name} seed {seed}", config, seed, use, script, stage, pipeline) as found:
+    stage, min_steps = f"{pipeline}/dvc.yaml:{name}-{seed}", params.budget.min_steps_per_epoch
+    title, use = f"{name} seed {seed}", params.hardware
+    with trained(title, config, seed, use, min_steps, script, stage, pipeline) as found:
         found.run.set_tags({"measured": name} | commit())
         yield found

@@ -12,6 +12,7 @@ from fifteen.data.pipeline import steps_per_epoch
 from fifteen.files import md5, read_json
 from fifteen.hardware import HardwareInUse
 from fifteen.networks.registry import build_network
+from fifteen.training.adaptation import adapted, describe_changes
 from fifteen.training.fit import train
 from fifteen.training.history import History
 from fifteen.training.schedules import learning_rates
@@ -28,7 +29,7 @@ class Trained:
     """A training that is done, in its MLflow run.
 
     Attributes:
-        config: all of it.
+        config: all of it, as adapted to the data.
         network: with the weights of the end, not compiled.
         history: its epochs.
         rates: the learning rate of each step that was made.
@@ -58,6 +59,7 @@ def trained(
     config: Training,
     seed: int,
     use: Hardware,
+    min_steps: int,
     script: Path,
     stage: str,
     pipeline: str = "",
@@ -66,9 +68,10 @@ def trained(
 
     Args:
         name: of the MLflow run; with `stage`, unlike that of any other training.
-        config: the training, its number of epochs filled in.
+        config: the training, its number of epochs filled in; adapted to the data.
         seed: of the first weights and of the order of the images.
         use: how this machine is used.
+        min_steps: least number of steps in an epoch; the batches of small data sets are smaller.
         script: the file of the stage, a change of which begins anew.
         stage: of DVC.
         pipeline: the folder of a pipeline beside the main one, the end of its MLflow experiment.
@@ -77,6 +80,9 @@ def trained(
     print(f"{name}: on {machine.device}, in {machine.precision}", flush=True)
     classes = read_classes(DATA)
     training, validation = read_part(DATA, "train"), read_part(DATA, "validation")
+    wanted, config = config, adapted(config, len(training.labels), classes.mirrored, min_steps)
+    if changes := describe_changes(wanted, config):
+        print(f"{name}: {changes}", flush=True)
     steps = steps_per_epoch(len(training.labels), config.batch_size)
     rates = learning_rates(config.schedule, config.epochs, steps)
     checksums = read_json(DATA / "checksums.json")

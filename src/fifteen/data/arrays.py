@@ -44,12 +44,14 @@ class Classes:
         names: one per class.
         superclass_names: one per superclass, or None.
         superclass_of: the superclass of each class, or None.
+        mirrored: whether an image mirrored left to right keeps its class.
     """
 
     source: str
     names: list[str]
     superclass_names: list[str] | None = None
     superclass_of: list[int] | None = None
+    mirrored: bool = True
 
 
 def superclass_of(labels: np.ndarray, superclass_labels: np.ndarray, classes: int) -> list[int]:

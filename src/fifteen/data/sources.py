@@ -23,12 +23,16 @@ NETWORK_TIMEOUT = 5.0  # seconds
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as published: its training and test parts and its names."""
+    """A data set as published: its training and test parts and its names.
+
+    `mirrored` says whether an image mirrored left to right keeps its class.
+    """
 
     train: Part
     test: Part
     names: list[str]
     superclass_names: list[str] | None = None
+    mirrored: bool = True
 
 
 class DataUnavailableError(UserError):
@@ -148,4 +152,5 @@ def _load_digits() -> Source:
         np.arange(len(labels)), test_size=1 / 6, stratify=labels, random_state=0
     )
     whole = Part(images, labels)
-    return Source(whole.take(train), whole.take(test), [str(name) for name in digits.target_names])
+    names = [str(name) for name in digits.target_names]
+    return Source(whole.take(train), whole.take(test), names, mirrored=False)

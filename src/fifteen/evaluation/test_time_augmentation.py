@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-VIEWS = 6
 
-
-def predict_views(predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
-    """The mean of the probabilities for six views of each image.
+def predict_views(
+    predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, mirrored: bool = True
+) -> np.ndarray:
+    """The mean of the probabilities for six views of each image, or three without mirror images.
 
     Half of the weight is on the image and its mirror image, half on the two shifts by one pixel up
     and left, and down and right, with theirs; edges are reflected (Jordan 2024, arXiv:2404.00498,
@@ -17,12 +17,15 @@ def predict_views(predict: Callable[[np.ndarray], np.ndarray], images: np.ndarra
     Args:
         predict: images to probabilities (N, classes).
         images: (N, height, width, channels).
+        mirrored: whether mirrored images keep their class; else g(x) = f(x).
 
     Returns:
         (N, classes), in the type that `predict` gives.
     """
 
     def with_mirror(view: np.ndarray) -> np.ndarray:
+        if not mirrored:
+            return predict(view)
         return (predict(view) + predict(view[:, :, ::-1])) / 2
 
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")

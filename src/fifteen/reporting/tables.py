@@ -17,6 +17,8 @@ UNPROVEN = "not distinguishable from noise"
 # What decides which weights are kept, not what is learned.
 CHOICES = {"monitor", "patience", "snapshots", "snapshot_weights"}
 SHOWN = 10  # of the doubtful labels
+# Below it the standard error of an accuracy of 75 % is more than 1.4 pp.
+ENOUGH_TO_CHOOSE = 1000
 GLOSSARY = {
     "pp": "percentage points: from 40 % to 42 % it is 2 pp.",
     "95 % interval": "how far the luck of which test images were drawn may have moved a figure: of "
@@ -214,15 +216,38 @@ def choice(metrics: Metrics) -> str:
     """What the best model was chosen by, and how the second best does beside it."""
     models = metrics["models"]
     first, *others = best_first(models)
-    shares = {name: percent(models[name]["validation"]["accuracy"]) for name in models}
+    accuracies = {name: models[name]["validation"]["accuracy"] for name in models}
+    shares = {name: percent(accuracy) for name, accuracy in accuracies.items()}
     sentence = f"It was chosen by its validation accuracy of {shares[first]} %"
     if not others:
         return f"{sentence}."
+    tied = [name for name in others if accuracies[name] == accuracies[first]]
+    if tied:
+        return (
+            f"{sentence}, which {listed(tied)} {'has' if len(tied) == 1 else 'have'} too: of equal "
+            f"ones the first in params.yaml is taken.{small_validation(metrics)}"
+        )
     comparison = compared(metrics["comparisons"], others[0], first)
     return (
         f"{sentence}; next comes {others[0]} with {shares[others[0]]} %, which on the test images "
-        f"is {verdict_phrase(comparison, 'it')}."
+        f"is {verdict_phrase(comparison, 'it')}.{small_validation(metrics)}"
     )
+
+
+def small_validation(metrics: Metrics) -> str:
+    """A sentence where the validation part is too small to choose models by; else nothing."""
+    images = metrics["validation_images"]
+    if images >= ENOUGH_TO_CHOOSE:
+        return ""
+    return (
+        f" With {images:,} validation images this choice is little more than chance: one image is "
+        f"{100 / images:.2f} pp, and models that differ by a few images cannot be told apart."
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a`, `a and b` or `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def ensemble_verdicts(metrics: Metrics) -> list[str]:

@@ -143,8 +143,6 @@ def train(
     """
     epochs, steps = config.epochs, steps_per_epoch(len(training.labels), config.batch_size)
     at = snapshot_steps(config.snapshots, len(rates))
-    if len({0, *at}) <= len(at):
-        raise UserError(f"{len(rates)} training steps are too few for {len(at)} snapshots")
     devices.check_shares(len(training.labels), config.batch_size)
 
     classes = network.output_shape[-1]

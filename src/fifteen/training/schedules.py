@@ -16,6 +16,7 @@ from fifteen.config import (
     Schedule,
     Triangular,
 )
+from fifteen.errors import UserError
 
 import keras
 import numpy as np
@@ -71,11 +72,14 @@ def _triangular(schedule: Triangular, epochs: int, steps_per_epoch: int) -> np.n
 def _cosine(schedule: Cosine, epochs: int, steps_per_epoch: int) -> np.ndarray:
     """Cosine annealing with restarts, per step (Huang et al. 2017, arXiv:1704.00109, eq. 2).
 
-    Rate of step t (from 0) of T in M cycles: peak/2 · (cos(π · mod(t, ⌈T/M⌉) / ⌈T/M⌉) + 1).
+    Rate of step t of a cycle of L steps (t from 0): peak/2 · (cos(π · t/L) + 1). Where M cycles do
+    not divide the steps evenly, the paper makes the last one shorter; here they are `equal_parts`.
+
+    Raises:
+        UserError: there are more cycles than steps.
     """
-    total = epochs * steps_per_epoch
-    length = -(-total // schedule.cycles)
-    phase = np.arange(total) % length / length
+    ends = equal_parts(epochs * steps_per_epoch, schedule.cycles)
+    phase = np.concatenate([np.arange(length) / length for length in np.diff([0, *ends])])
     return (schedule.peak / 2 * (np.cos(np.pi * phase) + 1)).astype(np.float32)
 
 
@@ -132,11 +136,33 @@ def snapshot_steps(snapshots: int | list[float], total_steps: int) -> list[int]:
         snapshots: after which shares of the steps, or how many, equally spaced. With as many as
             cosine cycles these are the ends of the cycles, where the rate is lowest.
         total_steps: of the training.
+
+    Raises:
+        UserError: the training has too few steps for them.
     """
-    if isinstance(snapshots, list):
-        return [round(share * total_steps) for share in snapshots]
-    length = -(-total_steps // snapshots) if snapshots else 0
-    return [min((i + 1) * length, total_steps) for i in range(snapshots)]
+    if not isinstance(snapshots, list):
+        return equal_parts(total_steps, snapshots)
+    steps = [round(share * total_steps) for share in snapshots]
+    if len({0, *steps}) <= len(steps):
+        raise UserError(
+            f"the {len(steps)} shares of `snapshots` are not {len(steps)} different steps of a "
+            f"training of {total_steps}; choose fewer of them or a smaller batch_size"
+        )
+    return steps
+
+
+def equal_parts(total_steps: int, parts: int) -> list[int]:
+    """The last step, counted from 1, of each of `parts` whose lengths differ by at most one.
+
+    Raises:
+        UserError: there are more parts than steps.
+    """
+    if parts > total_steps:
+        raise UserError(
+            f"a training of {total_steps} steps cannot be cut into {parts} cycles or snapshots; "
+            f"choose at most {total_steps}, more epochs or a smaller batch_size"
+        )
+    return [(part + 1) * total_steps // parts for part in range(parts)]
 
 
 def write_learning_rates(path: Path, rates: np.ndarray) -> None:

@@ -40,16 +40,16 @@ def search(params: Params, folder: Path) -> None:
     """
     began = time.monotonic()
     check_environment()
-    tune = params.tune
+    tune, min_steps = params.tune, params.budget.min_steps_per_epoch
     machine = hardware.configure(**params.hardware.model_dump())
     source = read_classes(DATA).source
     checksums = read_json(DATA / "checksums.json")
-    work = work_folder("tune", _decides(tune, machine.precision, checksums))
+    work = work_folder("tune", _decides(tune, min_steps, machine.precision, checksums))
     progress = Progress(repository_root() / ".fifteen" / "tune.log")
     if is_worker():
         progress.say(f"{own_name()} works for the search in {work}")
         session = _session_of_chief(work)
-        trials = _trials(tune, machine, work, session, progress, began)
+        trials = _trials(tune, min_steps, machine, work, session, progress, began)
         _run(tune, trials, work, progress)
         return
 
@@ -67,7 +67,7 @@ def search(params: Params, folder: Path) -> None:
             write_json(work / SESSION, session)
         progress.say(f"search for {tune.variant}: on {machine.device}, in {machine.precision}")
         progress.say(f"these lines are also in {progress.log}")
-        trials = _trials(tune, machine, work, session, progress, began)
+        trials = _trials(tune, min_steps, machine, work, session, progress, began)
         gc.freeze()  # what is there by now stays; before each trial it need not be looked through
         oracle = _run(tune, trials, work, progress)
         (work / SESSION).unlink(missing_ok=True)  # nothing is left for a worker to do
@@ -118,10 +118,13 @@ def _plain(value: object) -> object:
     return value.model_dump() if isinstance(value, BaseModel) else value
 
 
-def _decides(tune: Tune, precision: str, checksums: dict[str, str]) -> dict[str, Any]:
+def _decides(
+    tune: Tune, min_steps: int, precision: str, checksums: dict[str, str]
+) -> dict[str, Any]:
     """What decides the outcome of a search, besides the code that `work_folder` looks at."""
     return {
         "tune": tune.model_dump(),
+        "min steps": min_steps,
         "with defaults": [Training.model_validate(p).model_dump() for p in probes(tune.space)],
         "space": md5(Path(search_space.__file__)),
         "precision": precision,
@@ -131,6 +134,7 @@ def _decides(tune: Tune, precision: str, checksums: dict[str, str]) -> dict[str,
 
 def _trials(
     tune: Tune,
+    min_steps: int,
     machine: HardwareInUse,
     work: Path,
     session: dict[str, str],
@@ -141,6 +145,7 @@ def _trials(
     before = read_json(clock)["seconds"] if clock.exists() else 0.0
     return Trials(
         tune,
+        min_steps,
         read_classes(DATA),
         read_part(DATA, "train"),
         read_part(DATA, "validation"),

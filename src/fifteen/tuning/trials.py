@@ -16,6 +16,7 @@ from fifteen.files import read_json, write_json
 from fifteen.hardware import HardwareInUse
 from fifteen.networks.registry import build_network
 from fifteen.search_space import with_values
+from fifteen.training.adaptation import adapted
 from fifteen.training.fit import train
 from fifteen.training.history import History
 from fifteen.training.schedules import learning_rates
@@ -80,6 +81,7 @@ class Trials:
 
     Attributes:
         tune: the search.
+        min_steps: least number of steps in an epoch; the batches of small data sets are smaller.
         classes: of the data set.
         training: the images to learn from.
         validation: the images that judge.
@@ -92,6 +94,7 @@ class Trials:
     """
 
     tune: Tune
+    min_steps: int
     classes: Classes
     training: Part
     validation: Part
@@ -220,7 +223,9 @@ class Trials:
         clock: StepClock | None = None,
     ) -> tuple[str, History]:
         """Train in an MLflow run of its own; returns the run's id and the epochs in `work`."""
-        steps = steps_per_epoch(len(self.training.labels), config.batch_size)
+        images = len(self.training.labels)
+        config = adapted(config, images, self.classes.mirrored, self.min_steps)
+        steps = steps_per_epoch(images, config.batch_size)
         rates = learning_rates(config.schedule, self.tune.max_epochs, steps)
         with tracking.resumable_run(
             self.classes.source,
