@@ -7,11 +7,10 @@ Usage: python src/demo.py [-S KEY=VALUE …]
 
 import argparse
 import json
-import subprocess
 from pathlib import Path
 
-from fifteen.errors import UserError, run_stage
-from fifteen.experiments import experiments, read_from_experiment
+from fifteen.errors import run_stage
+from fifteen.experiments import experiments, read_from_experiment, run_experiment
 from fifteen.files import new_file
 from fifteen.git import require_full_clone, workspace_is_clean
 from fifteen.reporting.tables import headline, setting
@@ -31,19 +30,6 @@ def read_overrides(text: str) -> list[str]:
     """The overrides in a file like demo.txt, one on a line; `#` begins a comment."""
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return [line for line in lines if line]
-
-
-def run_experiment(overrides: list[str], name: str | None) -> None:
-    """Run the pipeline with `overrides` in a temporary folder, as an experiment called `name`.
-
-    Raises:
-        UserError: it failed.
-    """
-    command = ["dvc", "exp", "run", "--temp", *(["--name", name] if name else [])]
-    for override in overrides:
-        command += ["--set-param", override]
-    if subprocess.run(command).returncode:
-        raise UserError("the experiment failed; what is above says why")
 
 
 def on_cifar100() -> str:
@@ -67,13 +53,12 @@ def main() -> None:
     print(GREETING, flush=True)
     overrides = read_overrides(OVERRIDES.read_text(encoding="utf-8"))
     if changes:
-        run_experiment(overrides + changes, None)
+        run_experiment(overrides + changes)
         print("\nCompare it with the demo: dvc exp show --only-changed --drop '.*/'")
         return
     if workspace_is_clean() and NAME in experiments():
         print("The demo has been run on this commit; these are its results.")
     else:
-        subprocess.run(("dvc", "exp", "remove", "--quiet", NAME), stderr=subprocess.DEVNULL)
         run_experiment(overrides, NAME)
     metrics = json.loads(read_from_experiment(NAME, METRICS))
     page = Path(".fifteen") / "demo-report.html"

@@ -9,14 +9,13 @@ Usage: python src/seeds.py --seeds 1 2 --models swift swift_small
 import argparse
 import csv
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fifteen.config import load_params
 from fifteen.errors import UserError, run_stage
-from fifteen.experiments import read_from_experiment
+from fifteen.experiments import read_from_experiment, run_experiment
 from fifteen.files import read_json, write_json
 from fifteen.git import commit, require_full_clone
 from fifteen.reporting.seeds import seeds_markdown, trained
@@ -57,12 +56,8 @@ def of_experiment(model: str, seed: int) -> dict[str, Any]:
     variant = ensemble.variant if ensemble else model
     stages = [f"evaluate_{'baseline' if variant == 'baseline' else 'variant'}@{variant}"]
     stages += [f"evaluate_ensemble@{model}"] if ensemble else []
-    command = ("dvc", "exp", "run", "--temp", "--name", name)
-    # One of that name was killed before it was collected, or is of before a change.
-    subprocess.run(("dvc", "exp", "remove", "--quiet", name), stderr=subprocess.DEVNULL)
     code = commit()
-    if subprocess.run([*command, "--set-param", f"seed={seed}", *stages]).returncode:
-        raise UserError(f"experiment {name!r} failed; what is above says why")
+    run_experiment([f"seed={seed}"], name, stages)
     return code | evaluated(model, lambda path: read_from_experiment(name, path))
 
 

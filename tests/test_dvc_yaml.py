@@ -20,7 +20,7 @@ PARAMS, DVC = load("params.yaml"), load("dvc.yaml")
 # A `foreach` stage is one of its kind for all its members: its deps are the same for each.
 STAGES = {name: stage.get("do", stage) for name, stage in DVC["stages"].items()}
 NO_STAGES = {
-    f"src/{name}.py" for name in ("predict", "results", "seeds", "serve", "ui")
+    f"src/{name}.py" for name in ("demo", "predict", "results", "seeds", "serve", "ui")
 }  # run by hand or by make
 
 
@@ -141,7 +141,8 @@ def test_a_variant_depends_on_its_own_section_alone():
     assert "variants.${key}" in STAGES["train_variant"]["params"]
     assert not {"variants", "ensembles", "tune"} & set(names(STAGES["train_variant"]["params"]))
     # An override of the variant needs no new search; what is taken back goes by the baseline.
-    assert STAGES["tune"]["params"] == ["hardware", "baseline", "tune"]
+    expected = ["hardware", "baseline", "tune", "budget.min_steps_per_epoch"]
+    assert STAGES["tune"]["params"] == expected
 
 
 # Committed: ablations/summarize.py and ensembles/summarize.py write them by hand.

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from fifteen.errors import UserError
 from fifteen.files import write_json
-from results import BEGIN, END, next_steps, summary, with_table
+from results import BEGIN, END, summary, with_table
 
 import pytest
 
@@ -44,17 +44,3 @@ def test_searches_and_seeds_are_read_where_they_are(tmp_path):
     assert "Where several models share the 15 epochs of baseline, " in alone
     assert "What of the hyperparameters found for tuned did it" in found
     assert "| swift | 1 | 70.00 | 71.00 |" in found
-
-
-@pytest.mark.parametrize("made_with", [None, "", "--temp -S data.source=digits"])
-def test_the_next_steps_are_of_these_results(made_with):
-    found = next_steps(Path("a/report.html"), "digits", made_with).splitlines()
-    steps = dict(line.split(":  ", 1) for line in found if line)
-    steps = {what: how.strip() for what, how in steps.items()}
-    assert steps["Report, with figures"] == "a/report.html"
-    assert steps["Ask the best model"] == "make serve MODEL=fifteen-digits@champion"
-    command = "dvc exp run -S variants.snapshot.schedule.peak=0.002"
-    if made_with:
-        command = command.replace("run", f"run {made_with}")
-    assert steps.get("Change one thing") == (None if made_with is None else command)
-    assert steps["Compare experiments"] == "dvc exp show --only-changed --drop '.*/'"

@@ -267,6 +267,7 @@ def test_a_reply_that_is_not_http(no_proxy, monkeypatch):
 
 def test_digits():
     source = load_source("digits")
+    assert not source.mirrored
     assert source.names == [str(i) for i in range(10)]
     assert source.superclass_names is None
     assert (len(source.train.labels), len(source.test.labels)) == (1497, 300)  # 1,797 in all

@@ -1,4 +1,4 @@
-from fifteen.evaluation.test_time_augmentation import VIEWS, predict_views
+from fifteen.evaluation.test_time_augmentation import predict_views
 
 import numpy as np
 import pytest
@@ -26,7 +26,9 @@ def test_the_views_by_hand():
 
     predict_views(predict, IMAGE)
     assert sorted(seen) == sorted([*STRAIGHT, *MIRRORED])
-    assert len(seen) == VIEWS
+    seen.clear()
+    predict_views(predict, IMAGE, mirrored=False)
+    assert sorted(seen) == sorted(STRAIGHT)
 
 
 @pytest.mark.parametrize("views", [STRAIGHT, MIRRORED])
@@ -36,6 +38,18 @@ def test_half_of_the_weight_is_on_the_image_and_its_mirror_image(views):
         return predict_views(lambda seen: np.float64([[seen[0, :, :, 0].tolist() == view]]), IMAGE)
 
     assert [weight(view).item() for view in views] == [0.25, 0.125, 0.125]
+
+
+def test_without_mirror_images_half_of_the_weight_is_on_the_image():
+    weights = [
+        predict_views(
+            lambda seen, view=view: np.float64([[seen[0, :, :, 0].tolist() == view]]),
+            IMAGE,
+            mirrored=False,
+        ).item()
+        for view in STRAIGHT
+    ]
+    assert weights == [0.5, 0.25, 0.25]
 
 
 def test_a_model_that_sees_only_the_mean_is_not_fooled(images):

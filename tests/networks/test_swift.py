@@ -353,10 +353,9 @@ import sys
 import keras
 import numpy as np
 
-assert not any("fifteen" in path for path in sys.path), sys.path
+sys.modules["fifteen"] = None  # whoever imports it fails
 folder = sys.argv[1]
 model = keras.models.load_model(f"{folder}/model.keras", safe_mode=True)
-assert not any(name.split(".")[0] == "fifteen" for name in sys.modules)
 np.save(f"{folder}/found.npy", model.predict(np.load(f"{folder}/images.npy"), verbose=0))
 """
 

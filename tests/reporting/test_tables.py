@@ -101,6 +101,33 @@ def test_the_choice_is_set_beside_the_second_best(metrics):
     )
 
 
+def validated(metrics, images, **right):
+    """`metrics` with `images` validation images, of which the models have so many right."""
+    metrics["validation_images"] = images
+    for name, count in right.items():
+        metrics["models"][name]["validation"]["accuracy"] = count / images
+    return tables.choice(metrics)
+
+
+def test_a_lead_of_less_than_six_images_is_chance(metrics):
+    sentence = "Its lead of 5 of 5,000 validation images is too small to choose by"
+    assert sentence in validated(metrics, 5000, baseline=1, snapshot=2590, snapshot_sum=2595)
+    assert sentence[:8] not in validated(metrics, 5000, snapshot=2590, snapshot_sum=2596)
+
+
+def test_a_small_validation_part_is_said(metrics):
+    words = validated(metrics, 150, baseline=1, snapshot=100, snapshot_sum=140)
+    assert words.endswith("no test can tell differences of less than 4.0 pp from chance.")
+
+
+def test_a_tie_is_said(metrics):
+    words = validated(metrics, 150, baseline=10, snapshot=140, snapshot_sum=140)
+    assert "93.33 %, which snapshot_sum has too: of equal ones the first in params.yaml" in words
+    assert "Its lead of 0 of 150" in words
+    words = validated(metrics, 150, baseline=140, snapshot=140, snapshot_sum=140)
+    assert "which snapshot and snapshot_sum have too" in words
+
+
 def test_one_model_alone_is_no_choice(metrics):
     metrics["models"] = {"baseline": metrics["models"]["baseline"]}
     assert tables.choice(metrics) == "It was chosen by its validation accuracy of 42.00 %."

@@ -11,8 +11,10 @@ from fifteen.config import (
     Triangular,
     load_params,
 )
+from fifteen.errors import UserError
 from fifteen.training.schedules import (
     TabulatedSchedule,
+    equal_parts,
     learning_rates,
     snapshot_steps,
     write_learning_rates,
@@ -20,6 +22,8 @@ from fifteen.training.schedules import (
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 STEPS = 352  # per epoch of 45,000 images in batches of 128
 
@@ -46,7 +50,7 @@ def per_epoch(rates, epochs):
         Linear(name="linear", peak=0.1),
     ],
 )
-@pytest.mark.parametrize(("epochs", "steps"), [(1, 1), (1, 7), (5, 1), (5, 7)])
+@pytest.mark.parametrize(("epochs", "steps"), [(1, 2), (1, 7), (5, 1), (5, 7)])
 def test_a_rate_for_every_step(schedule, epochs, steps):
     rates = learning_rates(schedule, epochs, steps)
     assert rates.shape == (epochs * steps,)
@@ -93,7 +97,29 @@ def test_the_cosine_cycles_of_the_snapshot_variant(params):
     assert 0 < cycles[0, -1] < 1e-8
 
 
-@pytest.mark.parametrize(("epochs", "steps", "cycles"), [(15, 352, 5), (4, 5, 3), (7, 3, 1)])
+@given(st.integers(1, 300), st.integers(0, 2000))
+def test_parts_are_as_equal_as_they_can_be(parts, more):
+    steps = parts + more
+    lengths = np.diff([0, *equal_parts(steps, parts)])
+    assert lengths.sum() == steps
+    assert lengths.min() >= 1
+    assert lengths.max() - lengths.min() <= 1
+
+
+def test_more_parts_than_steps():
+    with pytest.raises(UserError, match=r"of 4 steps cannot be cut into 5 .* at most 4"):
+        equal_parts(4, 5)
+    with pytest.raises(UserError, match="of 4 steps cannot be cut into 5"):
+        learning_rates(Cosine(name="cosine", peak=1.0, cycles=5), 2, 2)
+
+
+@pytest.mark.parametrize(("shares", "steps"), [([0.01, 0.5], 10), ([0.45, 0.5], 5)])
+def test_shares_that_are_one_step(shares, steps):
+    with pytest.raises(UserError, match=r"2 shares .* not 2 different steps .* smaller batch_size"):
+        snapshot_steps(shares, steps)
+
+
+@pytest.mark.parametrize(("epochs", "steps", "cycles"), [(15, 352, 5), (4, 6, 3), (7, 3, 1)])
 def test_cosine_is_the_paper_s_equation(epochs, steps, cycles):
     # Huang et al. 2017, eq. 2, with iterations t counted from 1
     total = epochs * steps
@@ -218,9 +244,9 @@ def test_tabulated_schedule_goes_through_its_config():
         (1, 100, [100]),
         (5, 15 * 352, [1056, 2112, 3168, 4224, 5280]),
         (3, 15 * 352, [1760, 3520, 5280]),
-        (3, 10, [4, 8, 10]),
+        (3, 10, [3, 6, 10]),
+        (5, 11, [2, 4, 6, 8, 11]),
         ([0.6, 0.75, 1.0], 660, [396, 495, 660]),
-        ([0.34, 0.01], 10, [3, 0]),
     ],
 )
 def test_snapshot_steps(snapshots, steps, expected):

@@ -81,6 +81,7 @@ def trials(root, own_store, tmp_path, request):
     policy = keras.config.dtype_policy()
     yield Trials(
         tune=TUNE,
+        min_steps=1,
         classes=Classes("toy", ["dark", "medium", "bright"]),
         training=make_part(IMAGES, 1),
         validation=make_part(20, 2),

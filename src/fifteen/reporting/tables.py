@@ -17,8 +17,8 @@ UNPROVEN = "not distinguishable from noise"
 # What decides which weights are kept, not what is learned.
 CHOICES = {"monitor", "patience", "snapshots", "snapshot_weights"}
 SHOWN = 10  # of the doubtful labels
-# Below it the standard error of an accuracy of 75 % is more than 1.4 pp.
-ENOUGH_TO_CHOOSE = 1000
+FEWEST = 6  # images for a difference of p < 0.05: 2 · 0.5⁶ = 0.03 by McNemar's exact test
+TOO_FEW = 1000  # validation images, where that is more than 0.6 pp
 GLOSSARY = {
     "pp": "percentage points: from 40 % to 42 % it is 2 pp.",
     "95 % interval": "how far the luck of which test images were drawn may have moved a figure: of "
@@ -225,24 +225,34 @@ def choice(metrics: Metrics) -> str:
     if tied:
         return (
             f"{sentence}, which {listed(tied)} {'has' if len(tied) == 1 else 'have'} too: of equal "
-            f"ones the first in params.yaml is taken.{small_validation(metrics)}"
+            f"ones the first in params.yaml is taken.{limits_of_choice(metrics)}"
         )
     comparison = compared(metrics["comparisons"], others[0], first)
     return (
         f"{sentence}; next comes {others[0]} with {shares[others[0]]} %, which on the test images "
-        f"is {verdict_phrase(comparison, 'it')}.{small_validation(metrics)}"
+        f"is {verdict_phrase(comparison, 'it')}.{limits_of_choice(metrics)}"
     )
 
 
-def small_validation(metrics: Metrics) -> str:
-    """A sentence where the validation part is too small to choose models by; else nothing."""
-    images = metrics["validation_images"]
-    if images >= ENOUGH_TO_CHOOSE:
-        return ""
-    return (
-        f" With {images:,} validation images this choice is little more than chance: one image is "
-        f"{100 / images:.2f} pp, and models that differ by a few images cannot be told apart."
-    )
+def limits_of_choice(metrics: Metrics) -> str:
+    """A sentence where the validation images cannot tell the best two models apart; else nothing.
+
+    McNemar's exact test needs at least `FEWEST` images that only one of two models has right.
+    """
+    images, (first, *others) = metrics["validation_images"], best_first(metrics["models"])
+    accuracies = [metrics["models"][name]["validation"]["accuracy"] for name in (first, *others)]
+    lead = round((accuracies[0] - accuracies[1]) * images)
+    if lead < FEWEST:
+        return (
+            f" Its lead of {lead} of {images:,} validation images is too small to choose by: no "
+            "test can tell it from chance."
+        )
+    if images < TOO_FEW:
+        return (
+            f" With {images:,} validation images no test can tell differences of less than "
+            f"{100 * FEWEST / images:.1f} pp from chance."
+        )
+    return ""
 
 
 def listed(names: Sequence[str]) -> str:

@@ -6,6 +6,8 @@ CIFAR-100 every section of params.yaml stays as it is.
 
 from fifteen.config import Training
 
+import keras
+
 
 def adapted(config: Training, images: int, mirrored: bool, min_steps: int) -> Training:
     """`config` as the data allow it.
@@ -40,3 +42,16 @@ def describe_changes(before: Training, after: Training) -> str:
     if after.augmentation.flip != before.augmentation.flip:
         words.append("no mirrored images, as they would be of another class")
     return "; ".join(words)
+
+
+def limit_momentum(network: keras.Model, steps_per_epoch: int) -> None:
+    """Let the running statistics of batch normalisation keep up with a short training.
+
+    With the momentum m they weigh the last 1 / (1 − m) steps. That is at most a third of an epoch:
+    m ≤ 1 − 3 / steps. Keras's default of 0.99 for a training of 300 steps would judge the network
+    by statistics of weights that it no longer has.
+    """
+    at_most = max(1 - 3 / steps_per_epoch, 0.0)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, at_most)

@@ -11,6 +11,7 @@ from fifteen.data.arrays import Part
 from fifteen.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
 from fifteen.errors import UserError
 from fifteen.training import devices
+from fifteen.training.adaptation import limit_momentum
 from fifteen.training.averaging import WeightAveraging
 from fifteen.training.checkpoint import restore_state, save_state, save_variables
 from fifteen.training.history import Epoch, History, best_epoch, out_of_patience
@@ -153,6 +154,7 @@ def train(
             SelfDistillation(config.self_distillation, loss, *of_all, gather=devices.gathered)
         ]
         loss, metrics = distillation[0].loss, map(by_class, METRICS)
+    limit_momentum(network, steps)
     given, network = network, with_fast_kernels(network)  # the same up to rounding
     network.compile(
         optimizer=build_optimizer(config.optimizer, TabulatedSchedule(rates)),
