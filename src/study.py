@@ -42,7 +42,9 @@ def main() -> None:
         train(study, results, given.rows, given.seeds)
         results = read_results(params.data, params.hardware.precision)
     print(study.question)
-    console.print(table(measurements([study], results)))
+    measured = measurements([study], results)
+    if len(measured):
+        console.print(table(measured))
     seeds: dict[str, list[str]] = {}
     for row, seed in missing(study.rows, results):
         seeds.setdefault(row.name, []).append(str(seed))

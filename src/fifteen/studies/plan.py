@@ -19,7 +19,7 @@ RULES_ON_TEST = ("sum", "logits", "vote")  # the others are fitted, or average w
 Text = Annotated[str, Field(min_length=1)]
 # Several models of one row have the seeds 1000 × seed + 0, 1, …, which must be below 2³¹.
 Seeds = Annotated[list[Annotated[int, Field(ge=0, lt=2_000_000)]], Field(min_length=1)]
-Rows = Annotated[dict[Name, Any], Field(min_length=1)]
+Rows = Annotated[dict[str, Any], Field(min_length=1)]
 
 
 class RowSection(Strict):
