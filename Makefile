@@ -4,6 +4,8 @@ PYTHON ?= python3
 PORT ?= 5000
 SCORING_PORT ?= 5001
 MODEL ?= fifteen-cifar100@champion
+# Of the command line alone: some systems have a NAME in the environment.
+STUDY := $(if $(filter command,$(origin NAME)),$(NAME))
 BIN := .venv/bin
 READY := .venv/.ready
 ifneq ($(shell cat .venv/.ready 2>/dev/null),$(CURDIR))  # its programs know where they were made
@@ -31,8 +33,8 @@ run: $(READY)  ## the whole pipeline on CIFAR-100; without it, the demo
 demo: $(READY)  ## the whole pipeline on bundled digits, as a DVC experiment beside your workspace
 	@$(BIN)/python src/demo.py
 
-study: $(READY)  ## train what is missing of a study and show its results; NAME=swift_ladder for one, else the list
-	@$(if $(NAME),$(BIN)/dvc repro --quiet prepare && $(BIN)/python src/study.py run $(NAME),$(BIN)/python src/study.py list)
+study: $(READY)  ## the studies; NAME=swift_ladder trains what is missing of one and shows its results
+	@$(if $(STUDY),$(BIN)/dvc repro --quiet prepare && $(BIN)/python src/study.py run $(STUDY),$(BIN)/python src/study.py list)
 
 test: $(READY)  ## the test suite
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

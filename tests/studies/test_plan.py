@@ -40,7 +40,7 @@ def test_a_study_changes_its_base(study, params):
         *(("mine", "start", 0), ("mine", "flips", 1), ("mine", "crops", 2))
     ]
     assert start.data == params.data
-    assert (start.models, start.rule, start.test, start.seeds) == (1, None, False, (1,))
+    assert (start.models, start.rule, start.test, start.seeds) == (1, None, False, [1])
 
 
 def test_changes_of_a_cumulative_study_add_up(study, params):
@@ -67,7 +67,7 @@ def test_what_a_row_says_wins_over_its_study(study, params):
         seeds=[1, 2],
         test=True,
     )
-    assert [row.seeds for row in made.rows] == [(1, 2), (3, 4)]
+    assert [row.seeds for row in made.rows] == [[1, 2], [3, 4]]
     assert made.rows[1].training == params.training("swift_tiny")
     assert all(row.test for row in made.rows)
 

@@ -46,35 +46,28 @@ class StudySection(Strict):
     rows: Rows  # each a RowSection
 
 
-@dataclass(frozen=True)
-class Row:
-    """One row of a study, ready to be trained.
+class Row(RowSection):
+    """One row of a study, ready to be trained, with its own seeds.
 
     Attributes:
         study: the name of the study.
         name: of the row, unlike that of any other in the study.
-        what: the change in words.
         order: place in the study, from 0.
         data: the data set and its split.
         training: the whole training section, with its number of epochs.
-        models: number of independent trainings; of one, the snapshots are the members.
-        rule: that combines the members; None where the row is a single model.
-        test: whether test results are wanted.
         seeds: with which it is trained.
+        test: whether test results are wanted.
         compared_with: the row of the same study that it is compared with.
     """
 
     study: str
-    name: str
-    what: str
+    name: Name
     order: int
     data: Data
     training: Training
-    models: int
-    rule: str | None
+    seeds: Seeds
     test: bool
-    seeds: tuple[int, ...]
-    compared_with: str | None
+    compared_with: Name | None
 
 
 @dataclass(frozen=True)
@@ -158,19 +151,17 @@ def _plan(
         if compared == PREVIOUS:
             compared = names[max(order - 1, 0)]
         training = with_epochs(trainings[row_name]["change"], params.budget.epochs)
-        row = rows[row_name] = Row(
-            study=name,
-            name=row_name,
-            what=section.what,
-            order=order,
-            data=params.data,
-            training=training,
-            models=section.models,
-            rule=section.rule,
-            test=study.test,
-            seeds=tuple(dict.fromkeys(section.seeds or study.seeds)),
-            compared_with=None if compared == row_name else compared,
-        )
+        resolved = {
+            "study": name,
+            "name": row_name,
+            "order": order,
+            "data": params.data,
+            "training": training,
+            "seeds": list(dict.fromkeys(section.seeds or study.seeds)),
+            "test": study.test,
+            "compared_with": None if compared == row_name else compared,
+        }
+        row = rows[row_name] = Row(**dict(section) | resolved)
         problems += _impossible(row, rows.get(row.compared_with or ""), params.budget.epochs)
     return rows, problems
 

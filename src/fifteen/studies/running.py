@@ -136,10 +136,8 @@ def _summary(training: Trained) -> dict[str, Any]:
     return {
         "epochs": len(history),
         "best_epoch": best.epoch,
-        "val_accuracy": best.val_accuracy,
-        "val_loss": best.val_loss,
-        "last_val_accuracy": last.val_accuracy,
-        "last_val_loss": last.val_loss,
+        **{name: getattr(best, name) for name in ("val_accuracy", "val_loss")},
+        **{f"last_{name}": getattr(last, name) for name in ("val_accuracy", "val_loss")},
         "train_accuracy": last.train_accuracy,
         "seconds": sum(row.seconds for row in history),
     }
