@@ -4,8 +4,8 @@ PYTHON ?= python3
 PORT ?= 5000
 SCORING_PORT ?= 5001
 MODEL ?= fifteen-cifar100@champion
-SEEDS ?= 1 2
-MODELS ?= swift swift_sum swift_small
+# Of the command line alone: some systems have a NAME in the environment.
+STUDY := $(if $(filter command,$(origin NAME)),$(NAME))
 BIN := .venv/bin
 READY := .venv/.ready
 ifneq ($(shell cat .venv/.ready 2>/dev/null),$(CURDIR))  # its programs know where they were made
@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help run demo seeds test faults torture lint audit ui serve readme lock
+.PHONY: help run demo study test faults torture lint audit ui serve readme lock
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 15
@@ -33,8 +33,8 @@ run: $(READY)  ## the whole pipeline on CIFAR-100; without it, the demo
 demo: $(READY)  ## the whole pipeline on bundled digits, as a DVC experiment beside your workspace
 	@$(BIN)/python src/demo.py
 
-seeds: $(READY)  ## other seeds too, beside your workspace; SEEDS="1 2 3" MODELS=cyclic for others
-	$(BIN)/python src/seeds.py --seeds $(SEEDS) --models $(MODELS)
+study: $(READY)  ## the studies; NAME=swift_ladder trains what is missing of one and shows its results
+	@$(if $(STUDY),$(BIN)/dvc repro --quiet prepare && $(BIN)/python src/study.py run $(STUDY),$(BIN)/python src/study.py list)
 
 test: $(READY)  ## the test suite
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 
-from fifteen.command import name_and_seed, name_argument
+from fifteen.command import name_argument
 
 import pytest
 
@@ -14,15 +14,6 @@ def call(monkeypatch, *arguments):
 
 def test_the_name(monkeypatch):
     assert call(monkeypatch, "refined") == "refined"
-
-
-def test_the_name_and_the_seed(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["train.py", "no_crop", "3"])
-    assert name_and_seed("Measure one rung.", "a rung") == ("no_crop", 3)
-    monkeypatch.setattr(sys, "argv", ["train.py", "no_crop", "three"])
-    with pytest.raises(SystemExit):
-        name_and_seed("Measure one rung.", "a rung")
-    assert "argument seed: invalid int value: 'three'" in capsys.readouterr().err
 
 
 def test_help_says_what_the_stage_does_and_which_names_there_are(monkeypatch, capsys):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"\]\(([^)#:]+)\)")
-IN_COMMAND = re.compile(r"(?<![\w/.])(?:src|docs|benchmarks|ablations|ensembles)/[\w/]+\.[a-z]+")
+IN_COMMAND = re.compile(r"(?<![\w/.])(?:src|docs|benchmarks|studies)/[\w/]+\.[a-z]+")
 
 
 def test_what_the_pages_name_is_there():

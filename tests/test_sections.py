@@ -1,6 +1,5 @@
-from fifteen.config import Strict, Training
-from fifteen.errors import UserError
-from fifteen.sections import changed, checked, differences, flat, read_plan, with_epochs
+from fifteen.config import Training
+from fifteen.sections import changed, differences, flat, with_epochs
 
 import pytest
 
@@ -48,29 +47,3 @@ def test_with_epochs():
     section = Training.model_validate({"network": "baseline"})
     assert with_epochs(section, 15).epochs == 15
     assert with_epochs(section.model_copy(update={"epochs": 3}), 15).epochs == 3
-
-
-class Plan(Strict):
-    number: int
-
-
-def test_a_plan(tmp_path):
-    path = tmp_path / "params.yaml"
-    path.write_text("number: 3")
-    assert read_plan(path, Plan).number == 3
-    path.write_text("number: three\nother: 1")
-    with pytest.raises(
-        UserError, match=r"(?s)params\.yaml:\n  number = 'three': .*\n  other = 1: "
-    ):
-        read_plan(path, Plan)
-    path.write_text("number: [")
-    with pytest.raises(UserError, match=r"params\.yaml is not valid YAML"):
-        read_plan(path, Plan)
-    with pytest.raises(UserError, match="nowhere is missing; run from the repository's root"):
-        read_plan(tmp_path / "nowhere", Plan)
-
-
-def test_checked():
-    assert checked("here", {"network": "baseline"}).batch_size == 128
-    with pytest.raises(UserError, match=r"here:\n  batch_size = 0: "):
-        checked("here", {"network": "baseline", "batch_size": 0})

@@ -482,7 +482,7 @@ def load_params(path: Path = PARAMS_FILE, found: Mapping[str, Any] | None = None
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
-        problems = [_describe(raw, details, Params) for details in error.errors()] + problems
+        problems = [describe_problem(raw, details, Params) for details in error.errors()] + problems
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
@@ -538,7 +538,7 @@ def _space_problems(raw: dict[Any, Any]) -> Iterator[str]:
             Training.model_validate(section)
         except ValidationError as error:
             for details in error.errors():
-                line = f"tune.space.{_describe(section, details, Training)}"
+                line = f"tune.space.{describe_problem(section, details, Training)}"
                 if line not in seen:
                     seen.add(line)
                     yield line
@@ -603,7 +603,7 @@ def _leaves_open(variant: dict[Any, Any]) -> bool:
     return network is None or (isinstance(network, dict) and None in network.values())
 
 
-def _describe(raw: Any, error: Any, root: type[Strict]) -> str:  # noqa: ANN401 - pydantic's mapping
+def describe_problem(raw: Any, error: Any, root: Any) -> str:  # noqa: ANN401 - pydantic's mapping
     """One line for one pydantic error in a section of type `root`: key, value, what is allowed."""
     path, node = [], raw
     for part in error["loc"]:
@@ -634,7 +634,7 @@ def _describe(raw: Any, error: Any, root: type[Strict]) -> str:  # noqa: ANN401 
     return f"{key} = {error['input']!r}: {message[0].lower()}{message[1:]}"
 
 
-def _kind(loc: tuple[int | str, ...], root: type[Strict]) -> Any:  # noqa: ANN401 - a type
+def _kind(loc: tuple[int | str, ...], root: Any) -> Any:  # noqa: ANN401 - a type
     """The type of the section, a model or a union of models, that pydantic reports as `loc`."""
     kind: Any = root
     for part in loc:

@@ -8,7 +8,7 @@ from fifteen.errors import UserError
 
 def commit() -> dict[str, Any]:
     """The commit whose code is at work, and whether that code has been changed since."""
-    code = ("src", "ablations/*.py", "ensembles/*.py", "requirements.txt")
+    code = ("src", "requirements.txt")
     changes = _git("status", "--porcelain", "--", *code)
     return {"commit": _git("rev-parse", "HEAD"), "modified": bool(changes)}
 

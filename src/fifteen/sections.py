@@ -1,40 +1,11 @@
-"""Training sections of params.yaml, changed in parts, for ablations/ and ensembles/."""
+"""Training sections of params.yaml, changed in parts."""
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from fifteen.config import Epochs, Strict, Training, read_yaml
-from fifteen.errors import UserError
-
-from pydantic import ValidationError
+from fifteen.config import Epochs, Training
 
 Section = dict[str, Any]
-Plan = TypeVar("Plan", bound=Strict)
-
-
-def read_plan(path: Path, kind: type[Plan]) -> Plan:
-    """Read and check the params.yaml of a pipeline of its own.
-
-    Raises:
-        UserError: it is missing, is not YAML, or something in it is impossible.
-    """
-    try:
-        return kind.model_validate(read_yaml(path))
-    except ValidationError as error:
-        raise UserError(_problems(f"{path}", error)) from None
-
-
-def checked(where: str, section: Mapping[str, Any]) -> Training:
-    """The training that a section stands for.
-
-    Raises:
-        UserError: it is no possible one; the message begins with `where`.
-    """
-    try:
-        return Training.model_validate(section)
-    except ValidationError as error:
-        raise UserError(_problems(where, error)) from None
 
 
 def changed(section: Mapping[str, Any], change: Mapping[str, Any]) -> Section:
@@ -56,11 +27,11 @@ def changed(section: Mapping[str, Any], change: Mapping[str, Any]) -> Section:
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Section:
     """Nested values under dotted keys."""
-    found = {}
+    flattened = {}
     for key, value in values.items():
         inner = isinstance(value, Mapping)
-        found |= flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
-    return found
+        flattened |= flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return flattened
 
 
 def differences(a: Training, b: Training) -> list[str]:
@@ -74,11 +45,3 @@ def differences(a: Training, b: Training) -> list[str]:
 def with_epochs(training: Training, budget: Epochs) -> Training:
     """`training` with its number of epochs filled in."""
     return training.model_copy(update={"epochs": training.epochs or budget})
-
-
-def _problems(where: str, error: ValidationError) -> str:
-    lines = [
-        f"  {'.'.join(map(str, details['loc']))} = {details['input']!r}: {details['msg']}"
-        for details in error.errors()
-    ]
-    return "\n".join([f"{where}:", *lines])

@@ -363,7 +363,7 @@ def test_the_report_shows_what_was_measured_on_its_own_data(workspace):
     of_others = replace(design, source="cifar100", design="of_others")
     path = workspace.root / "reports/ensembles/ensembles.csv"
     path.write_text(rows_csv(ensembles.Row, [design, of_others]))
-    assert stages_run(workspace.run("dvc", "repro")) == ["report"]  # nothing of ensembles/dvc.yaml
+    assert stages_run(workspace.run("dvc", "repro")) == ["report"]
     page = (workspace.root / "reports/report.html").read_text(encoding="utf-8")
     verdict = "its 2 members are better than one model of the whole budget by 3.00 pp"
     assert verdict in page
@@ -445,46 +445,6 @@ def test_a_lost_lock_file_costs_no_training(workspace):
     (workspace.root / "dvc.lock").unlink()
     output = workspace.run("dvc", "repro", "evaluate_variant@refined")
     assert stages_run(output) == ["prepare", "evaluate_variant@refined"]
-
-
-def test_seeds_beside_the_workspace(workspace):
-    """What `make seeds` calls."""
-    collect = ("python", "src/seeds.py", "--seeds", "1", "--models", "swift", "snapshot_vote")
-    head = workspace.run("git", "rev-parse", "HEAD").strip()
-    output = workspace.run(*collect)
-    assert "train_variant@swift" in stages_run(output)
-    assert "train_variant@refined" not in stages_run(output)
-    assert workspace.changes() == ["?? reports/seeds.json"]
-    here = workspace.json("reports/models/swift/metrics.json")
-    mine, other = workspace.json("reports/seeds.json")["swift"]
-    assert (mine["seed"], other["seed"]) == (here["seed"], 1)
-    assert mine["test_accuracy"] == here["test"]["accuracy"]
-    assert mine["test_tta_accuracy"] == here["test_tta"]["accuracy"]
-    assert mine["training"] == other["training"] == here["hyperparameters"]
-    assert (other["commit"], other["modified"]) == (head, False)
-    accuracies = ("validation_accuracy", "last_validation_accuracy", "test_accuracy")
-    assert [mine[key] for key in accuracies] != [other[key] for key in accuracies]
-
-    mine, other = workspace.json("reports/seeds.json")["snapshot_vote"]
-    assert (mine["seed"], other["seed"], mine["method"]) == (here["seed"], 1, "vote")
-    assert mine["training"] == other["training"]
-    assert mine["training"]["snapshots"] == 5
-    assert mine["validation_accuracy"] != other["validation_accuracy"]
-
-    # What is there is not trained again, of what was trained in another way nothing stays.
-    known = workspace.json("reports/seeds.json")
-    assert stages_run(workspace.run(*collect)) == []
-    assert workspace.json("reports/seeds.json") == known
-    changed = json.loads(json.dumps(known))
-    changed["swift"][1]["training"]["label_smoothing"] = 0.5
-    (workspace.root / "reports/seeds.json").write_text(json.dumps(changed))
-    workspace.run(*collect)
-    assert workspace.json("reports/seeds.json") == known
-
-    status, output = workspace.attempt(*collect, "nothing")
-    assert status == 1
-    assert "reports/models/nothing/metrics.json is missing; `dvc repro` first" in output
-    workspace.run("dvc", "exp", "remove", "swift-seed-1", "snapshot_vote-seed-1")
 
 
 def test_queue(project):

@@ -1,0 +1,1 @@
+"""Many trainings for one question: what is planned, training it, and what was measured."""
