@@ -62,9 +62,10 @@ serve: $(READY)  ## the champion answers at http://localhost:5001; MODEL=NAME@AL
 readme: $(READY)  ## write the results of README.md from reports/
 	$(BIN)/python src/results.py --readme
 
-lock: $(READY)  ## compile requirements.txt from requirements.in; pins that are there stay where they can
-	$(BIN)/uv pip compile --universal --no-annotate --python-version 3.11 --quiet \
-		--custom-compile-command "make lock" --output-file requirements.txt requirements.in
+lock: $(READY)  ## compile requirements.txt from pyproject.toml; pins that are there stay where they can
+	$(BIN)/uv pip compile --universal --no-annotate --python-version 3.11 --quiet --all-extras \
+		--custom-compile-command "make lock" --output-file requirements.txt pyproject.toml
+	@echo "-e ." >> requirements.txt
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "fifteen needs Python 3.11 to 3.13; choose one with: make PYTHON=python3.11")'

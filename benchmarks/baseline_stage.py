@@ -12,11 +12,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fifteen.inference import hardware
+
 from clone import ROOT, Clone, Record, Repro, clone
-
-sys.path.insert(0, str(ROOT / "src"))
-
-from fifteen import hardware
 
 
 @dataclass(frozen=True)

@@ -10,23 +10,20 @@ the process ever had, TensorFlow with it.
 import argparse
 import resource
 import statistics
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from fifteen.common.errors import UserError, run_stage
+from fifteen.reporting.tables import markdown_table
+from predict import BATCH
+
 import numpy as np
 from recorded_stage import RSS_UNIT
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "src"))  # of the processes too
-
-from fifteen.errors import UserError, run_stage  # noqa: E402
-from fifteen.reporting.tables import markdown_table  # noqa: E402
-from predict import BATCH  # noqa: E402
-
 SIZE = (32, 32, 3)
 MEBIBYTE = 2**20
 
@@ -42,7 +39,7 @@ class Cost:
 
 def cost(file: Path, count: int) -> Cost:
     """Load a model and let it answer for `count` random images."""
-    from fifteen import hardware  # noqa: F401 - TensorFlow, quietly
+    from fifteen.inference import hardware  # noqa: F401 - TensorFlow, quietly
 
     import keras
 

@@ -20,21 +20,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from clone import ROOT, Clone, Record, Repro, clone
-
-sys.path.insert(0, str(ROOT / "src"))
-
-from fifteen import hardware
-from fifteen.config import load_params
+from fifteen.common.errors import UserError, run_stage
+from fifteen.common.files import read_json, write_json
 from fifteen.data.arrays import read_part
-from fifteen.errors import UserError, run_stage
-from fifteen.files import read_json, write_json
+from fifteen.inference import hardware
+from fifteen.params.reading import load_params
 from fifteen.reporting.tables import best_of
 
 import numpy as np
 import prediction
 import psutil  # DVC itself depends on it
 from baseline_stage import Pair, pairs
+from clone import ROOT, Clone, Record, Repro, clone
 from networks import input_seconds, keras_step, medians
 
 NO_OPS = 5
@@ -43,9 +40,9 @@ GROWN_EPOCHS = 2  # the first also traces its functions
 FACTORS = (1, 2, 4)
 MODELS_IN_REPORT = (25, 50)
 OPEN_STORE = """
-import sys, time
-sys.path.insert(0, "src")
-from fifteen.tracking import open_store
+import os, time
+os.environ["DVC_ROOT"] = "."
+from fifteen.tracking.runs import open_store
 began = time.perf_counter()
 open_store("digits")
 print(time.perf_counter() - began)

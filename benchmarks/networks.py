@@ -19,32 +19,30 @@ import csv
 import gc
 import itertools
 import statistics
-import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+from fifteen.common.errors import UserError, run_stage
+from fifteen.common.files import read_json
+from fifteen.data.arrays import Part
+from fifteen.data.batches import steps_per_epoch, training_batches
+from fifteen.inference import hardware
+from fifteen.networks.build import build_network
+from fifteen.params.reading import load_params
+from fifteen.params.sections import Muon, Training
+from fifteen.params.sections import Swift as SwiftNetwork
+from fifteen.training.kernels import with_fast_kernels
+from fifteen.training.losses import cross_entropy
+from fifteen.training.optimizers import build_optimizer
+from fifteen.training.schedules import TabulatedSchedule
+
+import keras
+import numpy as np
+import tensorflow as tf
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "src"))
-
-from fifteen import hardware  # noqa: E402
-from fifteen.config import Muon, Training, load_params  # noqa: E402
-from fifteen.config import Swift as SwiftNetwork  # noqa: E402
-from fifteen.data.arrays import Part  # noqa: E402
-from fifteen.data.pipeline import steps_per_epoch, training_batches  # noqa: E402
-from fifteen.errors import UserError, run_stage  # noqa: E402
-from fifteen.files import read_json  # noqa: E402
-from fifteen.networks.registry import build_network  # noqa: E402
-from fifteen.training.kernels import with_fast_kernels  # noqa: E402
-from fifteen.training.losses import cross_entropy  # noqa: E402
-from fifteen.training.optimizers import build_optimizer  # noqa: E402
-from fifteen.training.schedules import TabulatedSchedule  # noqa: E402
-
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-
 CLASSES = 100
 FULL = 32  # pixels
 TRAINING_IMAGES = 45_000

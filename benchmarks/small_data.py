@@ -15,16 +15,17 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from fifteen import hardware
-from fifteen.config import Params, Training, load_params
+from fifteen.common.files import new_file, read_json, write_json
 from fifteen.data.arrays import Part
-from fifteen.data.pipeline import steps_per_epoch
-from fifteen.data.sources import Source, load_source
-from fifteen.data.split import part_indices
-from fifteen.files import new_file, read_json, write_json
-from fifteen.networks.registry import build_network
+from fifteen.data.batches import steps_per_epoch
+from fifteen.datasets.sources import Source, load_source
+from fifteen.datasets.split import part_indices
+from fifteen.inference import hardware
+from fifteen.networks.build import build_network
+from fifteen.params.reading import load_params
+from fifteen.params.search_space import with_values
+from fifteen.params.sections import Params, Training
 from fifteen.reporting.tables import markdown_table
-from fifteen.search_space import with_values
 from fifteen.training.adaptation import adapted
 from fifteen.training.checkpoint import load_variables
 from fifteen.training.fit import best_file, train

@@ -1,6 +1,6 @@
 """`swift` in PyTorch, for benchmarks/networks.py alone: the same layers, loss and optimizer.
 
-Muon has the constants that src/fifteen/config.py has as defaults.
+Muon has the constants that src/fifteen/params/sections.py has as defaults.
 """
 
 from collections.abc import Callable

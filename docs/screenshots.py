@@ -18,11 +18,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
-
-from fifteen.config import load_params
-from fifteen.errors import UserError, run_stage
-from fifteen.ui import compared_at, mlflow_ui
+from fifteen.common.errors import UserError, run_stage
+from fifteen.params.reading import load_params
+from fifteen.tracking.mlflow_ui import compared_at, mlflow_ui
 
 from selenium import webdriver
 

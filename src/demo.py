@@ -9,10 +9,10 @@ import argparse
 import json
 from pathlib import Path
 
-from fifteen.errors import run_stage
-from fifteen.experiments import experiments, read_from_experiment, run_experiment
-from fifteen.files import new_file
-from fifteen.git import require_full_clone, workspace_is_clean
+from fifteen.common.errors import run_stage
+from fifteen.common.experiments import experiments, read_from_experiment, run_experiment
+from fifteen.common.files import new_file
+from fifteen.common.git import require_full_clone, workspace_is_clean
 from fifteen.reporting.tables import headline, setting
 from fifteen.reporting.terminal import next_steps, results
 

@@ -5,18 +5,19 @@ Usage: python src/ensemble.py NAME
 
 from pathlib import Path
 
-from fifteen import hardware, tracking
-from fifteen.command import name_argument
-from fifteen.config import load_params
+from fifteen.common.command import name_argument
+from fifteen.common.errors import UserError, run_stage
+from fifteen.common.files import md5, new_folder, read_json, write_json
 from fifteen.data.arrays import IMAGE_SHAPE, Part, read_classes, read_part
-from fifteen.ensembles.distance import weight_distances
-from fifteen.ensembles.model import average_weights, build_ensemble, predictor
-from fifteen.ensembles.rules import tie_rate
-from fifteen.ensembles.weights import FITS, by_every_rule, cross_validated
-from fifteen.errors import UserError, run_stage
-from fifteen.evaluation.calibration import fit_temperature
+from fifteen.ensembling.combined_model import average_weights, build_ensemble, predictor
+from fifteen.ensembling.member_weights import FITS, by_every_rule, cross_validated
+from fifteen.ensembling.rules import tie_rate
+from fifteen.ensembling.weight_distance import weight_distances
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix
-from fifteen.files import md5, new_folder, read_json, write_json
+from fifteen.inference import hardware
+from fifteen.inference.temperature import fit_temperature
+from fifteen.params.reading import load_params
+from fifteen.tracking import runs
 from fifteen.training.work import at_work, resume_key, work_folder
 
 import keras
@@ -99,7 +100,7 @@ def main() -> None:
     work = work_folder(name, decides)  # holds the name of the run alone
     with (
         at_work(work),
-        tracking.resumable_run(classes.source, name, f"ensemble@{name}", resume_key(work)) as run,
+        runs.resumable_run(classes.source, name, f"ensemble@{name}", resume_key(work)) as run,
         new_folder(MODELS / name) as folder,
     ):
         result = {

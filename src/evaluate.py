@@ -12,21 +12,23 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fifteen import hardware, tracking
-from fifteen.command import name_argument
-from fifteen.config import load_params
+from fifteen.common.command import name_argument
+from fifteen.common.errors import run_stage
+from fifteen.common.files import new_file, new_folder, read_json, write_json
 from fifteen.data.arrays import IMAGE_SHAPE, Classes, Part, read_classes, read_part
-from fifteen.ensembles.model import predictor
-from fifteen.ensembles.rules import tie_rate
-from fifteen.errors import run_stage
-from fifteen.evaluation.calibration import reliability, with_temperature
+from fifteen.ensembling.combined_model import predictor
+from fifteen.ensembling.rules import tie_rate
+from fifteen.evaluation.calibration import reliability
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix, group_confusion
 from fifteen.evaluation.diversity import diversity
-from fifteen.evaluation.metrics import calibrated_scores, per_class_accuracy, summarize
-from fifteen.evaluation.test_time_augmentation import predict_views
-from fifteen.files import new_file, new_folder, read_json, write_json
+from fifteen.evaluation.scores import calibrated_scores, per_class_accuracy, summarize
+from fifteen.inference import hardware
+from fifteen.inference.temperature import with_temperature
+from fifteen.inference.views import predict_views
+from fifteen.params.reading import load_params
 from fifteen.reporting.model_figures import confused_pairs_figure, confusion_figure, mistakes_figure
 from fifteen.reporting.style import save_png
+from fifteen.tracking import runs
 
 import keras
 import numpy as np
@@ -147,7 +149,7 @@ def main() -> None:
         by_views["test_tta"] = scores_of_views(predict, outputs, test, classes)
 
     with (
-        tracking.continued_run(classes.source, run_id, name, "evaluate") as run,
+        runs.continued_run(classes.source, run_id, name, "evaluate") as run,
         new_folder(Path("reports/models") / name) as folder,
         new_file(Path("predictions") / f"{name}.npz") as predictions,
     ):

@@ -17,13 +17,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from fifteen.config import load_params
+from fifteen.common.errors import UserError, end_at_once, run_stage
+from fifteen.common.files import read_json
 from fifteen.data.arrays import read_classes
-from fifteen.errors import UserError, end_at_once, run_stage
-from fifteen.evaluation.calibration import with_temperature
-from fifteen.files import read_json
-from fifteen.prediction.answers import answers_text, ranked
-from fifteen.prediction.pictures import MOST_BYTES, find_pictures, read_picture
+from fifteen.inference.temperature import with_temperature
+from fifteen.params.reading import load_params
+from fifteen.serving.answers import answers_text, ranked
+from fifteen.serving.pictures import MOST_BYTES, find_pictures, read_picture
 
 import numpy as np
 
@@ -78,7 +78,7 @@ def find_model(wanted: str) -> tuple[Path, list[str], float]:
         # A process of its own, as MLflow and TensorFlow both take seconds to be imported.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
             found = other.submit(find_registered, wanted)
-            importlib.import_module("fifteen.hardware")
+            importlib.import_module("fifteen.inference.hardware")
             return found.result()
     if path.is_dir():
         path = path / "model.keras"
@@ -94,7 +94,7 @@ def find_model(wanted: str) -> tuple[Path, list[str], float]:
 
 def find_registered(wanted: str) -> tuple[Path, list[str], float]:
     """As `find_model`, for an alias or NAME@ALIAS alone."""
-    from fifteen import registry
+    from fifteen.tracking import registry
 
     name, _, alias = wanted.rpartition("@")
     found = registry.download(name or registry.name_of(load_params().data.source), alias)
@@ -107,7 +107,9 @@ def predict(path: Path, images: np.ndarray) -> np.ndarray:
     Raises:
         UserError: the file holds no model, or one that would run code of its own.
     """
-    from fifteen import hardware  # TensorFlow takes seconds, which a mistake need not wait for
+    from fifteen.inference import (
+        hardware,  # TensorFlow takes seconds, which a mistake need not wait for
+    )
 
     import keras
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from hashlib import md5
 from pathlib import Path
 
-from fifteen.config import load_params
+from fifteen.common.errors import UserError, run_stage
+from fifteen.common.files import new_folder, write_json
 from fifteen.data.arrays import (
     Classes,
     Part,
@@ -19,15 +20,9 @@ from fifteen.data.arrays import (
     superclass_of,
     write_parts,
 )
-from fifteen.data.sources import (
-    DataUnavailableError,
-    Source,
-    load_source,
-    require_available,
-)
-from fifteen.data.split import part_indices
-from fifteen.errors import UserError, run_stage
-from fifteen.files import new_folder, write_json
+from fifteen.datasets.sources import DataUnavailableError, Source, load_source, require_available
+from fifteen.datasets.split import part_indices
+from fifteen.params.reading import load_params
 from fifteen.reporting.contact_sheet import contact_sheet, numbered_strip
 
 import numpy as np

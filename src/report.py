@@ -11,13 +11,12 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from fifteen import registry
-from fifteen.config import load_params
-from fifteen.errors import run_stage
+from fifteen.common.errors import run_stage
+from fifteen.common.files import new_file, new_folder, read_json, write_json
 from fifteen.evaluation.importance import importances
-from fifteen.evaluation.metrics import wilson_interval
-from fifteen.evaluation.significance import compare
-from fifteen.files import new_file, new_folder, read_json, write_json
+from fifteen.evaluation.scores import wilson_interval
+from fifteen.evaluation.statistics import compare
+from fifteen.params.reading import load_params
 from fifteen.reporting import charts, ensembles, ladder, search_figures
 from fifteen.reporting import comparison_figures as figures
 from fifteen.reporting.comparisons import members_compared, relative_to
@@ -31,6 +30,7 @@ from fifteen.reporting.search_tables import Searched, baseline_values, trials_cs
 from fifteen.reporting.style import model_colours, save_png
 from fifteen.reporting.summary import results_page
 from fifteen.reporting.tables import best_of, headline
+from fifteen.tracking import registry
 
 import numpy as np
 

@@ -6,8 +6,8 @@ Usage: python src/results.py [--readme]
 import argparse
 from pathlib import Path
 
-from fifteen.errors import UserError, run_stage
-from fifteen.files import new_file, read_json
+from fifteen.common.errors import UserError, run_stage
+from fifteen.common.files import new_file, read_json
 from fifteen.reporting.measured import read_measured
 from fifteen.reporting.summary import summary_markdown
 from fifteen.reporting.terminal import next_steps, results

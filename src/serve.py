@@ -8,10 +8,10 @@ import os
 import sys
 from pathlib import Path
 
-from fifteen import registry
-from fifteen.errors import run_stage
-from fifteen.ports import require_free
-from fifteen.store import store_uri
+from fifteen.common.errors import run_stage
+from fifteen.common.ports import require_free
+from fifteen.tracking import registry
+from fifteen.tracking.store import store_uri
 
 # No word of missing GPUs from TensorFlow, no bar of copied files from MLflow, unless asked for.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}

@@ -8,8 +8,9 @@ Usage: python src/study.py list
 import argparse
 import sys
 
-from fifteen.config import Params, load_params
-from fifteen.errors import UserError, run_stage
+from fifteen.common.errors import UserError, run_stage
+from fifteen.params.reading import load_params
+from fifteen.params.sections import Params
 from fifteen.studies.measurements import Key, Result, measurements, missing, read_results
 from fifteen.studies.plan import Study, read_study, study_names
 

@@ -5,18 +5,19 @@ Usage: python src/train.py NAME
 
 from pathlib import Path
 
-from fifteen.command import name_argument
-from fifteen.config import Training, load_params
+from fifteen.common.command import name_argument
+from fifteen.common.errors import run_stage
+from fifteen.common.files import fill_folder, read_json, write_json
 from fifteen.data.arrays import IMAGE_SHAPE
-from fifteen.errors import run_stage
-from fifteen.evaluation.calibration import fit_temperature
 from fifteen.evaluation.confusion import confusion_image, confusion_matrix
-from fifteen.files import fill_folder, read_json, write_json
-from fifteen.tracked_training import trained
+from fifteen.inference.temperature import fit_temperature
+from fifteen.params.reading import load_params
+from fifteen.params.sections import Training
 from fifteen.training.checkpoint import load_variables
 from fifteen.training.fit import best_file, snapshot_file
 from fifteen.training.history import best_epoch, write_history
 from fifteen.training.schedules import write_learning_rates
+from fifteen.training.tracked import trained
 
 import keras
 

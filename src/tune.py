@@ -8,10 +8,10 @@ Usage: python src/tune.py NAME
 
 from pathlib import Path
 
-from fifteen.command import name_argument
-from fifteen.config import load_params
-from fifteen.errors import UserError, run_stage
-from fifteen.files import write_json
+from fifteen.common.command import name_argument
+from fifteen.common.errors import UserError, run_stage
+from fifteen.common.files import write_json
+from fifteen.params.reading import load_params
 
 MODELS = Path("models")
 

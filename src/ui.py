@@ -11,9 +11,9 @@ import webbrowser
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from fifteen.config import load_params
-from fifteen.errors import UserError, run_stage
-from fifteen.ui import compared_at, mlflow_ui
+from fifteen.common.errors import UserError, run_stage
+from fifteen.params.reading import load_params
+from fifteen.tracking.mlflow_ui import compared_at, mlflow_ui
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from demo import read_overrides
-from fifteen.config import load_params
+from fifteen.params.reading import load_params
 
 from dvc.utils.cli_parse import to_path_overrides
 from ruamel.yaml import YAML

@@ -1,7 +1,7 @@
 """What the stage does but for files: tests/pipeline/test_repro.py runs it."""
 
 from ensemble import combine
-from fifteen.ensembles.weights import FITS
+from fifteen.ensembling.member_weights import FITS
 
 import keras
 import numpy as np

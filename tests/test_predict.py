@@ -5,8 +5,8 @@ import zipfile
 from pathlib import Path
 
 import predict
-from fifteen.errors import UserError
-from fifteen.files import write_json
+from fifteen.common.errors import UserError
+from fifteen.common.files import write_json
 
 import keras
 import numpy as np
@@ -145,7 +145,7 @@ def test_a_model_of_other_classes(ask):
     ],
 )
 def test_registered_models(monkeypatch, wanted, name, alias):
-    from fifteen import registry
+    from fifteen.tracking import registry
 
     found = registry.Registered(Path("m.keras"), CLASSES, 1.5)
     asked = []

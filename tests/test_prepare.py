@@ -3,10 +3,10 @@ import sys
 from pathlib import Path
 
 import prepare
-from fifteen.config import load_params
+from fifteen.common.errors import UserError
 from fifteen.data.arrays import Classes, Part, read_classes, read_part
-from fifteen.data.sources import DataUnavailableError, Source
-from fifteen.errors import UserError
+from fifteen.datasets.sources import DataUnavailableError, Source
+from fifteen.params.reading import load_params
 from prepare import cut, describe
 
 import numpy as np

@@ -1,8 +1,8 @@
 import shutil
 from pathlib import Path
 
-from fifteen.errors import UserError
-from fifteen.files import write_json
+from fifteen.common.errors import UserError
+from fifteen.common.files import write_json
 from results import BEGIN, END, summary, with_table
 
 import pytest

@@ -1,6 +1,7 @@
 import hashlib
 import json
 
+from fifteen.common.errors import UserError
 from fifteen.data.arrays import (
     Classes,
     Part,
@@ -11,7 +12,6 @@ from fifteen.data.arrays import (
     superclass_of,
     write_parts,
 )
-from fifteen.errors import UserError
 
 import numpy as np
 import pytest

@@ -1,9 +1,5 @@
-from fifteen.evaluation.calibration import (
-    expected_calibration_error,
-    fit_temperature,
-    reliability,
-    with_temperature,
-)
+from fifteen.evaluation.calibration import expected_calibration_error, reliability
+from fifteen.inference.temperature import fit_temperature, with_temperature
 
 import numpy as np
 import pytest

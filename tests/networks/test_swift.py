@@ -2,9 +2,9 @@ import subprocess
 import sys
 from math import erf
 
-from fifteen.config import Training
 from fifteen.networks import swift as module
 from fifteen.networks.swift import identity_kernel, standardization, swift, whitening_kernel
+from fifteen.params.sections import Training
 
 import keras
 import numpy as np

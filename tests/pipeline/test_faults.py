@@ -18,9 +18,7 @@ EPOCHS = 3
 PREPARE = ("python", "src/prepare.py")
 TRAIN = ("python", "src/train.py", "baseline")
 OPEN_STORE = """
-import sys
-sys.path.insert(0, "src")
-from fifteen.tracking import open_store
+from fifteen.tracking.runs import open_store
 open_store("digits")
 """
 
@@ -154,7 +152,7 @@ def test_the_disk_is_full_at_a_checkpoint(project, undisturbed, faults):
 @pytest.mark.parametrize("spare", [72, 400], ids=["metrics", "artifacts"])
 def test_the_disk_is_full_as_mlflow_logs(project, undisturbed, faults, spare):
     store = project.root / "mlruns"
-    project.run("python", "-c", OPEN_STORE)
+    project.run("env", "DVC_ROOT=.", "python", "-c", OPEN_STORE)
     size = (store / "mlflow.db").stat().st_size // 1024
     with small_disk(store, size + spare) as enlarge:
         error, output = fails(project, *TRAIN)

@@ -7,7 +7,7 @@ import typing
 from dataclasses import replace
 from itertools import combinations
 
-from fifteen.config import Rule
+from fifteen.params.sections import Rule
 from fifteen.reporting import ensembles
 from fifteen.reporting.csv_rows import rows_csv
 

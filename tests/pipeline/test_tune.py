@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from fifteen.config import Training
+from fifteen.params.sections import Training
 
 import pytest
 from ruamel.yaml import YAML
@@ -269,8 +269,8 @@ def test_a_search_all_of_whose_trials_fail(fresh):
     content = yaml.load(params)
     content["tune"]["max_epochs"] = 2
     yaml.dump(content, params)
-    (fresh.root / "src/fifteen/networks/registry.py").write_text(
-        "from fifteen.errors import UserError\n\n\n"
+    (fresh.root / "src/fifteen/networks/build.py").write_text(
+        "from fifteen.common.errors import UserError\n\n\n"
         "def build_network(*_):\n"
         '    raise UserError("it cannot be built")\n'
     )

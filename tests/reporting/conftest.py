@@ -2,7 +2,7 @@ import copy
 import json
 from types import SimpleNamespace
 
-from fifteen.config import Training
+from fifteen.params.sections import Training
 from fifteen.reporting import ensembles, ladder
 
 import numpy as np

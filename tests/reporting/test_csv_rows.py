@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from fifteen.errors import UserError
+from fifteen.common.errors import UserError
 from fifteen.reporting.csv_rows import read_rows, rows_csv
 
 import pytest

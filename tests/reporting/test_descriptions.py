@@ -1,7 +1,7 @@
 import typing
 
-from fifteen import config
-from fifteen.config import Rule, Training
+from fifteen.params import sections as config
+from fifteen.params.sections import Rule, Training
 from fifteen.reporting.descriptions import TOGETHER, description, what_is_what
 
 import pytest

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from fifteen.errors import UserError
+from fifteen.common.errors import UserError
 from fifteen.reporting.csv_rows import rows_csv
 from fifteen.reporting.measured import read_measured
 

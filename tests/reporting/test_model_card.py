@@ -1,6 +1,6 @@
 import typing
 
-from fifteen.config import Data, Split
+from fifteen.params.sections import Data, Split
 from fifteen.reporting.model_card import LICENCES, model_card
 
 import pytest

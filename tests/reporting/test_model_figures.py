@@ -1,8 +1,4 @@
-from fifteen.reporting.model_figures import (
-    confused_pairs_figure,
-    confusion_figure,
-    mistakes_figure,
-)
+from fifteen.reporting.model_figures import confused_pairs_figure, confusion_figure, mistakes_figure
 from fifteen.reporting.style import save_png
 
 import numpy as np

@@ -1,8 +1,4 @@
-from fifteen.reporting.search_figures import (
-    importance_figure,
-    parallel_figure,
-    trial_curves_figure,
-)
+from fifteen.reporting.search_figures import importance_figure, parallel_figure, trial_curves_figure
 from fifteen.reporting.style import save_png
 
 import numpy as np

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from fifteen.config import load_params
+from fifteen.params.reading import load_params
 from fifteen.studies.plan import FOLDER, read_study, study_names
 
 import pytest

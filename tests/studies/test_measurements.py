@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from fifteen.config import Data
+from fifteen.params.sections import Data
 from fifteen.studies.measurements import (
     COLUMNS,
     RESULTS,

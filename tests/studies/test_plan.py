@@ -2,9 +2,9 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-from fifteen.config import Cosine, Training
-from fifteen.errors import UserError
-from fifteen.sections import changed, differences, flat
+from fifteen.common.errors import UserError
+from fifteen.params.changes import changed, differences, flat
+from fifteen.params.sections import Cosine, Training
 from fifteen.studies.plan import read_study, training_digest
 
 import pytest

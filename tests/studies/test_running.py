@@ -1,9 +1,9 @@
 from types import SimpleNamespace
 
-from fifteen.config import Training
+from fifteen.common.errors import UserError
 from fifteen.data.arrays import Part
-from fifteen.errors import UserError
 from fifteen.evaluation.packing import unpacked
+from fifteen.params.sections import Training
 from fifteen.studies import running
 from fifteen.training.history import Epoch
 

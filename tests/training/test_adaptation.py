@@ -1,8 +1,9 @@
 from pathlib import Path
 
-from fifteen.config import Training, load_params
-from fifteen.data.pipeline import steps_per_epoch
-from fifteen.networks.registry import build_network
+from fifteen.data.batches import steps_per_epoch
+from fifteen.networks.build import build_network
+from fifteen.params.reading import load_params
+from fifteen.params.sections import Training
 from fifteen.training.adaptation import adapted, describe_changes, limit_momentum
 
 import keras

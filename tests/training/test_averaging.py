@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from fifteen.config import EMA, Lookahead, Training
 from fifteen.data.arrays import Part
+from fifteen.params.sections import EMA, Lookahead, Training
 from fifteen.training.averaging import WeightAveraging
 from fifteen.training.checkpoint import load_variables
 from fifteen.training.fit import STATE, best_file, snapshot_file, train

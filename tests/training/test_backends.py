@@ -3,19 +3,16 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-SRC = Path(__file__).parents[2] / "src"
 TRAIN = """
 import sys
 
 import numpy as np
 
-folder, name, src = sys.argv[1:]
-sys.path.insert(0, src)
+folder, name = sys.argv[1:]
 
 from fifteen.networks.swift import swift
 from fifteen.training.losses import accuracy, cross_entropy
@@ -65,7 +62,7 @@ def trained(tmp_path_factory):
     found = {}
     for name in ("tensorflow", "jax"):
         environment = os.environ | {"KERAS_BACKEND": name, "JAX_PLATFORMS": "cpu"}
-        command = [sys.executable, "-c", TRAIN, str(folder), name, str(SRC)]
+        command = [sys.executable, "-c", TRAIN, str(folder), name]
         subprocess.run(command, env=environment, check=True, timeout=240, cwd=folder)
         with np.load(folder / f"{name}.npz") as saved:
             found[name] = dict(saved)

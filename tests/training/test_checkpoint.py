@@ -1,10 +1,5 @@
 from fifteen.training import checkpoint
-from fifteen.training.checkpoint import (
-    load_variables,
-    restore_state,
-    save_state,
-    save_variables,
-)
+from fifteen.training.checkpoint import load_variables, restore_state, save_state, save_variables
 from fifteen.training.history import Epoch
 
 import keras

@@ -3,16 +3,14 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
-from fifteen.errors import UserError
+from fifteen.common.errors import UserError
 from fifteen.training import devices
 
 import numpy as np
 import pytest
 
 MACHINES = ("single", "mirrored")
-SRC = Path(__file__).parents[2] / "src"
 # TensorFlow takes the number of its devices once, at the start of a process.
 TRAIN = """
 import json
@@ -20,15 +18,14 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-folder, src = Path(sys.argv[1]), sys.argv[2]
-sys.path.insert(0, src)
+folder = Path(sys.argv[1])
 
-from fifteen import hardware
-from fifteen.config import Training
+from fifteen.inference import hardware
+from fifteen.params.sections import Training
 from fifteen.data.arrays import Part
-from fifteen.data.pipeline import steps_per_epoch
-from fifteen.errors import UserError
-from fifteen.networks.registry import build_network
+from fifteen.data.batches import steps_per_epoch
+from fifteen.common.errors import UserError
+from fifteen.networks.build import build_network
 from fifteen.training.fit import train
 from fifteen.training.schedules import learning_rates
 
@@ -115,7 +112,7 @@ except UserError as error:
 def folder(tmp_path_factory):
     """What came of each training: its weights and its history."""
     folder = tmp_path_factory.mktemp("devices")
-    command = [sys.executable, "-c", TRAIN, str(folder), str(SRC)]
+    command = [sys.executable, "-c", TRAIN, str(folder)]
     subprocess.run(command, check=True, timeout=400, cwd=folder)
     return folder
 

@@ -1,9 +1,9 @@
 from dataclasses import replace
 
-from fifteen.config import EMA, Lookahead, Training
+from fifteen.common.errors import UserError
 from fifteen.data.arrays import Part
-from fifteen.errors import UserError
-from fifteen.networks.registry import build_network
+from fifteen.networks.build import build_network
+from fifteen.params.sections import EMA, Lookahead, Training
 from fifteen.training import fit
 from fifteen.training.checkpoint import load_variables
 from fifteen.training.fit import STATE, best_file, snapshot_file, train

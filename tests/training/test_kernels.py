@@ -1,5 +1,5 @@
-from fifteen.config import Baseline, Convnet, Refined, Swift
-from fifteen.networks.registry import build_network
+from fifteen.networks.build import build_network
+from fifteen.params.sections import Baseline, Convnet, Refined, Swift
 from fifteen.training.kernels import (
     FusedBatchNormalization,
     RowConv2D,

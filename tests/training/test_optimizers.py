@@ -1,6 +1,6 @@
 from typing import get_args
 
-from fifteen.config import SGD, Adam, AdamW, Muon, Optimizer
+from fifteen.params.sections import SGD, Adam, AdamW, Muon, Optimizer
 from fifteen.training.optimizers import build_optimizer
 from fifteen.training.schedules import TabulatedSchedule
 

@@ -2,16 +2,9 @@ import csv
 import math
 from pathlib import Path
 
-from fifteen.config import (
-    Constant,
-    Cosine,
-    Linear,
-    OneCycle,
-    Piecewise,
-    Triangular,
-    load_params,
-)
-from fifteen.errors import UserError
+from fifteen.common.errors import UserError
+from fifteen.params.reading import load_params
+from fifteen.params.sections import Constant, Cosine, Linear, OneCycle, Piecewise, Triangular
 from fifteen.training.schedules import (
     TabulatedSchedule,
     equal_parts,

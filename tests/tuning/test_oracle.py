@@ -2,8 +2,8 @@ import json
 from collections import Counter
 from itertools import pairwise
 
-from fifteen.config import Tune
-from fifteen.search_space import dimensions
+from fifteen.params.search_space import dimensions
+from fifteen.params.sections import Tune
 from fifteen.tuning import oracle as module
 from fifteen.tuning.oracle import Oracle, Rung, hyperparameters, own_values
 from fifteen.tuning.search import Search

@@ -1,7 +1,7 @@
 import socket
 
-from fifteen.config import Tune
-from fifteen.errors import UserError
+from fifteen.common.errors import UserError
+from fifteen.params.sections import Tune
 from fifteen.tuning.oracle import Oracle
 from fifteen.tuning.search import VARIABLES, Search, check_environment
 

@@ -1,11 +1,11 @@
 from dataclasses import replace
 
-from fifteen import tracking
-from fifteen.config import Training, Tune
+from fifteen.common.errors import UserError
 from fifteen.data.arrays import Classes, Part
-from fifteen.errors import UserError
-from fifteen.hardware import HardwareInUse
-from fifteen.search_space import with_values
+from fifteen.inference.hardware import HardwareInUse
+from fifteen.params.search_space import with_values
+from fifteen.params.sections import Training, Tune
+from fifteen.tracking import runs
 from fifteen.training.history import Epoch
 from fifteen.tuning import trials as module
 from fifteen.tuning.progress import Progress
@@ -70,7 +70,7 @@ def root(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.setenv("DVC_ROOT", str(root))
-        with tracking.new_run("toy", "search", "tune@tuned") as run:
+        with runs.new_run("toy", "search", "tune@tuned") as run:
             (root / "parent").write_text(run.id, encoding="utf-8")
     return root
 
@@ -125,9 +125,9 @@ def toy_train(monkeypatch):
 def own_runs(store, trials):
     """The MLflow runs of the trials, by trial."""
     experiment = store.get_experiment_by_name("fifteen-toy")
-    runs = store.search_runs([experiment.experiment_id])
-    key = tracking.RESUME_KEY
-    ours = [run for run in runs if run.data.tags.get(key, "").startswith(f"{trials.key}-")]
+    logged = store.search_runs([experiment.experiment_id])
+    key = runs.RESUME_KEY
+    ours = [run for run in logged if run.data.tags.get(key, "").startswith(f"{trials.key}-")]
     by_trial = {run.data.tags[key].removeprefix(f"{trials.key}-"): run for run in ours}
     assert len(by_trial) == len(ours), "a trial has two runs"
     return by_trial

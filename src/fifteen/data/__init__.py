@@ -1,1 +1,1 @@
-"""Where images come from, how they are split, and how they are fed to a network."""
+"""Prepared images on disk, and the input pipeline that feeds a network."""

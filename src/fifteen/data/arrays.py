@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from fifteen.errors import UserError
-from fifteen.files import md5, read_json, write_json
+from fifteen.common.errors import UserError
+from fifteen.common.files import md5, read_json, write_json
 
 import numpy as np
 

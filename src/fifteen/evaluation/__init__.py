@@ -1,1 +1,1 @@
-"""Scores of predictions: metrics, calibration, confusions and significance."""
+"""What answers are worth: scores, confusion, calibration, diversity, statistics."""

@@ -1,1 +1,1 @@
-"""Network families: functions that build a `keras.Model` from raw images to probabilities."""
+"""Functions that build networks, one file per family."""

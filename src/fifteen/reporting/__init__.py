@@ -1,1 +1,1 @@
-"""Figures, tables and the HTML page, made from finished numbers."""
+"""Tables, figures and pages of the results."""

@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar, get_origin, get_type_hints
 
-from fifteen.errors import UserError
+from fifteen.common.errors import UserError
 
 from pydantic import TypeAdapter, ValidationError
 

@@ -56,7 +56,7 @@ class Row:
         nll: the negative log-likelihood of the sum at the best temperature, in nats.
         disagreement: the share of images on which two members differ.
         error_correlation: of two members.
-        weight_distance: of two members, see `fifteen.ensembles.distance`.
+        weight_distance: of two members, see `fifteen.ensembling.weight_distance`.
         control: the accuracy of the control's single model, on the seeds that both have.
         control_nll: its negative log-likelihood at the best temperature.
         difference: of the sum from that.

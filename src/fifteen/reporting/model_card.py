@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fifteen.config import Split
+from fifteen.params.sections import Split
 from fifteen.reporting import tables
 from fifteen.reporting.descriptions import description
 from fifteen.reporting.templates import environment

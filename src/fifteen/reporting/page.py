@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fifteen.files import read_json
+from fifteen.common.files import read_json
 from fifteen.reporting import charts, ensembles, ladder, search_tables, tables
 from fifteen.reporting.comparisons import relative_to
 from fifteen.reporting.descriptions import what_is_what

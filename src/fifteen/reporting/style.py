@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from fifteen.files import new_file
+from fifteen.common.files import new_file
 
 import matplotlib
 from matplotlib.axes import Axes

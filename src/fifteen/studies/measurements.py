@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fifteen.config import Data, Training
-from fifteen.files import read_json, write_json
+from fifteen.common.files import read_json, write_json
+from fifteen.params.sections import Data, Training
 from fifteen.studies.plan import FOLDER, Row, Study, training_digest
 
 import pandas as pd

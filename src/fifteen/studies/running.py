@@ -5,22 +5,22 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fifteen.tracked_training import DATA, Trained, trained  # isort: skip  # TensorFlow, quietly
+from fifteen.training.tracked import DATA, Trained, trained  # isort: skip  # TensorFlow, quietly
 
-from fifteen.config import load_params
+from fifteen.common.errors import UserError
+from fifteen.common.git import commit
 from fifteen.data.arrays import read_classes, read_part
-from fifteen.ensembles.distance import weight_distances
-from fifteen.ensembles.model import average_weights, predictor
-from fifteen.ensembles.rules import RULES
-from fifteen.ensembles.weights import by_every_rule
-from fifteen.errors import UserError
-from fifteen.evaluation.calibration import fit_temperature, with_temperature
+from fifteen.ensembling.combined_model import average_weights, predictor
+from fifteen.ensembling.member_weights import by_every_rule
+from fifteen.ensembling.rules import RULES
+from fifteen.ensembling.weight_distance import weight_distances
 from fifteen.evaluation.diversity import diversity
-from fifteen.evaluation.metrics import negative_log_likelihood
 from fifteen.evaluation.packing import packed
-from fifteen.evaluation.test_time_augmentation import predict_views
-from fifteen.git import commit
-from fifteen.sections import differences, flat
+from fifteen.evaluation.scores import negative_log_likelihood
+from fifteen.inference.temperature import fit_temperature, with_temperature
+from fifteen.inference.views import predict_views
+from fifteen.params.changes import differences, flat
+from fifteen.params.reading import load_params
 from fifteen.studies.measurements import Key, key, write_result
 from fifteen.studies.plan import Row
 from fifteen.training.checkpoint import load_variables

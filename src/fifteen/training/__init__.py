@@ -1,1 +1,1 @@
-"""Schedules, optimizers, checkpoints and the fit itself."""
+"""Schedules, optimizers, losses, and the resumable training itself."""

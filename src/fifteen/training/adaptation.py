@@ -4,7 +4,7 @@ A recipe says what it wants; the number of images and what they show decide what
 CIFAR-100 every section of params.yaml stays as it is.
 """
 
-from fifteen.config import Training
+from fifteen.params.sections import Training
 
 import keras
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fifteen.config import EMA, Lookahead
+from fifteen.params.sections import EMA, Lookahead
 
 import keras
 from keras import ops

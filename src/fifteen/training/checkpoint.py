@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from fifteen.files import new_file
+from fifteen.common.files import new_file
 from fifteen.training.history import Epoch, History
 
 import keras

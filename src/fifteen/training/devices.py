@@ -5,7 +5,7 @@ Each of them computes on its share of the batch. Alone, and outside a step, ther
 
 import math
 
-from fifteen.errors import UserError
+from fifteen.common.errors import UserError
 from fifteen.training.losses import Loss
 
 import keras

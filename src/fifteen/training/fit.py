@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fifteen.config import Averaging, Training
+from fifteen.common.errors import UserError
 from fifteen.data.arrays import Part
-from fifteen.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
-from fifteen.errors import UserError
+from fifteen.data.batches import evaluation_batches, steps_per_epoch, training_batches
+from fifteen.params.sections import Averaging, Training
 from fifteen.training import devices
 from fifteen.training.adaptation import limit_momentum
 from fifteen.training.averaging import WeightAveraging

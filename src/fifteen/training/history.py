@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from fifteen.config import Monitor
+from fifteen.params.sections import Monitor
 
 import numpy as np
 

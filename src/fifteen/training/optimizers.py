@@ -1,6 +1,6 @@
 """The optimizers that params.yaml can name."""
 
-from fifteen.config import Optimizer
+from fifteen.params.sections import Optimizer
 from fifteen.training.muon import Muon
 from fifteen.training.schedules import TabulatedSchedule
 

@@ -7,7 +7,8 @@ array drives the optimizer, is recorded with the run and is drawn in the report.
 from functools import singledispatch
 from pathlib import Path
 
-from fifteen.config import (
+from fifteen.common.errors import UserError
+from fifteen.params.sections import (
     Constant,
     Cosine,
     Linear,
@@ -16,7 +17,6 @@ from fifteen.config import (
     Schedule,
     Triangular,
 )
-from fifteen.errors import UserError
 
 import keras
 import numpy as np

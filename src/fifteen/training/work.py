@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import fifteen
-from fifteen.files import md5, new_file, repository_root
+from fifteen.common.files import md5, new_file, repository_root
 
 from filelock import FileLock, Timeout
 

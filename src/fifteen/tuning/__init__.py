@@ -1,1 +1,1 @@
-"""Hyperparameter search: keras-tuner's Hyperband, made to survive kills and failing trials."""
+"""The search for hyperparameters."""

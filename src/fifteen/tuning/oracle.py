@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fifteen.config import Tune
-from fifteen.files import write_json
-from fifteen.search_space import Dimension, dimensions
+from fifteen.common.files import write_json
+from fifteen.params.search_space import Dimension, dimensions
+from fifteen.params.sections import Tune
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial

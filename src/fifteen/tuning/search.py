@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from fifteen.errors import UserError
+from fifteen.common.errors import UserError
 from fifteen.tuning.oracle import Oracle
 
 import grpc

@@ -6,18 +6,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fifteen import hardware, search_space, tracking
-from fifteen.config import Params, Training, Tune
+from fifteen.common.errors import UserError
+from fifteen.common.files import md5, read_json, repository_root, write_json
 from fifteen.data.arrays import read_classes, read_part
-from fifteen.errors import UserError
-from fifteen.files import md5, read_json, repository_root, write_json
-from fifteen.hardware import HardwareInUse
-from fifteen.search_space import dimensions, probes, size, with_values
+from fifteen.inference import hardware
+from fifteen.inference.hardware import HardwareInUse
+from fifteen.params import search_space
+from fifteen.params.search_space import dimensions, probes, size, with_values
+from fifteen.params.sections import Params, Training, Tune
+from fifteen.tracking import runs
 from fifteen.training.work import resume_key, work_folder
+from fifteen.tuning.leave_one_out import taken_back
 from fifteen.tuning.oracle import OBJECTIVE, Oracle
 from fifteen.tuning.progress import Progress, duration
 from fifteen.tuning.search import Search, check_environment, is_chief, is_worker, own_name
-from fifteen.tuning.taken_back import taken_back
 from fifteen.tuning.trials import Trials
 
 from filelock import FileLock
@@ -55,7 +57,7 @@ def search(params: Params, folder: Path) -> None:
 
     with (
         FileLock(work.with_suffix(".lock")),
-        tracking.resumable_run(
+        runs.resumable_run(
             source, f"{tune.variant} search", f"tune@{tune.variant}", resume_key(work)
         ) as run,
     ):

@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fifteen import tracking
-from fifteen.config import Training, Tune
+from fifteen.common.errors import UserError
+from fifteen.common.files import read_json, write_json
 from fifteen.data.arrays import Classes, Part
-from fifteen.data.pipeline import steps_per_epoch
-from fifteen.errors import UserError
-from fifteen.files import read_json, write_json
-from fifteen.hardware import HardwareInUse
-from fifteen.networks.registry import build_network
-from fifteen.search_space import with_values
+from fifteen.data.batches import steps_per_epoch
+from fifteen.inference.hardware import HardwareInUse
+from fifteen.networks.build import build_network
+from fifteen.params.search_space import with_values
+from fifteen.params.sections import Training, Tune
+from fifteen.tracking import runs
 from fifteen.training.adaptation import adapted
 from fifteen.training.fit import train
 from fifteen.training.history import History
@@ -227,7 +227,7 @@ class Trials:
         config = adapted(config, images, self.classes.mirrored, self.min_steps)
         steps = steps_per_epoch(images, config.batch_size)
         rates = learning_rates(config.schedule, self.tune.max_epochs, steps)
-        with tracking.resumable_run(
+        with runs.resumable_run(
             self.classes.source,
             f"{self.tune.variant} {title}",
             f"tune@{self.tune.variant}",

@@ -1,0 +1,1 @@
+"""Errors, files, git and DVC: what carries numbers and never decides them."""

@@ -1,1 +1,0 @@
-"""Combination rules and the exported ensemble model."""

@@ -1,0 +1,1 @@
+"""Several models that answer together: rules, weights, the exported model."""

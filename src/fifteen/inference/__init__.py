@@ -1,0 +1,1 @@
+"""What training, evaluation and serving share: hardware, views of an image, temperature."""

@@ -1,0 +1,1 @@
+"""params.yaml: its sections with their defaults, reading and checking them."""

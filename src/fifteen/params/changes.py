@@ -1,0 +1,47 @@
+"""Training sections of params.yaml, changed in parts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fifteen.params.sections import Epochs, Training
+
+Section = dict[str, Any]
+
+
+def changed(section: Mapping[str, Any], change: Mapping[str, Any]) -> Section:
+    """`section` with the values of `change` in their places; None takes a key out.
+
+    As in `fifteen.params.search_space.merge`, a section with another `name` replaces the one there.
+    """
+    result = dict(section) if change.get("name") in (None, section.get("name")) else {}
+    for key, value in change.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping):
+            below = result.get(key)
+            result[key] = changed(below if isinstance(below, Mapping) else {}, value)
+        else:
+            result[key] = value
+    return result
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Section:
+    """Nested values under dotted keys."""
+    flattened = {}
+    for key, value in values.items():
+        inner = isinstance(value, Mapping)
+        flattened |= flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return flattened
+
+
+def differences(a: Training, b: Training) -> list[str]:
+    """The dotted keys that two trainings have not in common or not the same."""
+    ours, theirs = flat(a.model_dump()), flat(b.model_dump())
+    absent = object()
+    keys = dict.fromkeys([*ours, *theirs])
+    return [key for key in keys if ours.get(key, absent) != theirs.get(key, absent)]
+
+
+def with_epochs(training: Training, budget: Epochs) -> Training:
+    """`training` with its number of epochs filled in."""
+    return training.model_copy(update={"epochs": training.epochs or budget})

@@ -1,1 +1,0 @@
-"""What a finished model says of any picture."""

@@ -1,0 +1,1 @@
+"""Pictures in, named and calibrated probabilities out."""

@@ -1,0 +1,1 @@
+"""MLflow: the store, runs and the registry. Nothing else imports mlflow."""
