@@ -95,9 +95,8 @@ def main() -> None:
         "ensemble": config.model_dump(),
         "members": [md5(path) for path in snapshots],
         "data": checksums,
-        "script": md5(Path(__file__)),
     }
-    work = work_folder(name, decides)  # holds the name of the run alone
+    work = work_folder(name, decides, code="ensemble")  # holds the name of the run alone
     with (
         at_work(work),
         runs.resumable_run(classes.source, name, f"ensemble@{name}", resume_key(work)) as run,

@@ -50,7 +50,6 @@ def main() -> None:
         params.seed,
         params.hardware,
         params.budget.min_steps_per_epoch,
-        Path(__file__),
         stage,
     ) as found:
         config, history, run = found.config, found.history, found.run

@@ -8,6 +8,7 @@ from typing import Any
 from fifteen.training.tracked import DATA, Trained, trained  # isort: skip  # TensorFlow, quietly
 
 from fifteen.common.errors import UserError
+from fifteen.common.fingerprints import fingerprint
 from fifteen.common.git import commit
 from fifteen.data.arrays import read_classes, read_part
 from fifteen.ensembling.combined_model import average_weights, predictor
@@ -26,6 +27,7 @@ from fifteen.studies.plan import Row
 from fifteen.training.checkpoint import load_variables
 from fifteen.training.fit import best_file, snapshot_file
 from fifteen.training.history import best_epoch
+from fifteen.training.work import digest
 
 import keras
 import numpy as np
@@ -76,7 +78,6 @@ def measure(row: Row, seed: int) -> tuple[dict[str, Any], list[Path]]:
             own_seed,
             params.hardware,
             params.budget.min_steps_per_epoch,
-            Path(__file__),
             f"{row.study}:{label}-{own_seed}",
             pipeline="studies",
         ) as training:
@@ -111,7 +112,7 @@ def measure(row: Row, seed: int) -> tuple[dict[str, Any], list[Path]]:
         "test": _test_scores(single, members, last.classes.mirrored) if row.test else None,
         "hardware": last.machine.recorded(),
         **commit(),
-        "fingerprint": None,
+        "fingerprint": digest({"code": fingerprint(trained.__module__)}),
         "run_ids": [training.run.id for training in done],
     }
     return result, [training.work for training in done]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fifteen.common.files import md5, read_json
+from fifteen.common.files import read_json
 from fifteen.data.arrays import Classes, Part, read_classes, read_part
 from fifteen.data.batches import steps_per_epoch
 from fifteen.inference import hardware
@@ -61,7 +61,6 @@ def trained(
     seed: int,
     use: Hardware,
     min_steps: int,
-    script: Path,
     stage: str,
     pipeline: str = "",
 ) -> Iterator[Trained]:
@@ -73,7 +72,6 @@ def trained(
         seed: of the first weights and of the order of the images.
         use: how this machine is used.
         min_steps: least number of steps in an epoch; the batches of small data sets are smaller.
-        script: the file of the stage, a change of which begins anew.
         stage: of DVC.
         pipeline: the folder of a pipeline beside the main one, the end of its MLflow experiment.
     """
@@ -92,9 +90,8 @@ def trained(
         "seed": seed,
         "precision": machine.precision,
         "data": checksums,
-        "script": md5(script),
     }
-    work = work_folder(name.replace(" ", "-"), decides)
+    work = work_folder(name.replace(" ", "-"), decides, code=__name__)
     experiment = f"{classes.source}-{pipeline}" if pipeline else classes.source
     with (
         at_work(work),

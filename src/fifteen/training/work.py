@@ -13,28 +13,27 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import fifteen
 from fifteen.common.files import md5, new_file, repository_root
+from fifteen.common.fingerprints import fingerprint
 
 from filelock import FileLock, Timeout
 
 DONE = "done"  # a file in the folder of work that is done: what DVC had recorded, and where
-CODE = ("hardware.py", "data/*.py", "networks/*.py", "training/*.py", "tuning/*.py")
 
 
-def work_folder(name: str, decides: dict[str, Any]) -> Path:
+def work_folder(name: str, decides: dict[str, Any], code: str) -> Path:
     """The folder of one piece of work, in `.fifteen` of the main repository.
 
-    Its name is a digest of all that decides the outcome, so what differs in anything is never
-    resumed.
+    Its name ends with a digest of all that decides the outcome, so that what differs in anything is
+    never resumed.
 
     Args:
         name: of the model.
-        decides: plain data; the code of the library and the versions of its engines are added.
+        decides: plain data; the versions of the engines are added.
+        code: the module or script that does the work; its fingerprint decides too.
     """
-    package = Path(fifteen.__file__).parent
     content = decides | {
-        "code": [md5(path) for pattern in CODE for path in sorted(package.glob(pattern))],
+        "code": fingerprint(code),
         "versions": [version(engine) for engine in ("tensorflow", "keras", "keras-tuner")],
     }
     folder = repository_root() / ".fifteen" / f"{name}-{digest(content)}"

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fifteen.common.errors import UserError
-from fifteen.common.files import md5, read_json, repository_root, write_json
+from fifteen.common.files import read_json, repository_root, write_json
 from fifteen.data.arrays import read_classes, read_part
 from fifteen.inference import hardware
 from fifteen.inference.hardware import HardwareInUse
-from fifteen.params import search_space
 from fifteen.params.search_space import dimensions, probes, size, with_values
 from fifteen.params.sections import Params, Training, Tune
 from fifteen.tracking import runs
@@ -46,7 +45,9 @@ def search(params: Params, folder: Path) -> None:
     machine = hardware.configure(**params.hardware.model_dump())
     source = read_classes(DATA).source
     checksums = read_json(DATA / "checksums.json")
-    work = work_folder("tune", _decides(tune, min_steps, machine.precision, checksums))
+    work = work_folder(
+        "tune", _decides(tune, min_steps, machine.precision, checksums), code=__name__
+    )
     progress = Progress(repository_root() / ".fifteen" / "tune.log")
     if is_worker():
         progress.say(f"{own_name()} works for the search in {work}")
@@ -128,7 +129,6 @@ def _decides(
         "tune": tune.model_dump(),
         "min steps": min_steps,
         "with defaults": [Training.model_validate(p).model_dump() for p in probes(tune.space)],
-        "space": md5(Path(search_space.__file__)),
         "precision": precision,
         "data": checksums,
     }
