@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from fifteen.params.sections import Search
+
 import pytest
 from ruamel.yaml import YAML
 
@@ -99,7 +101,12 @@ def test_every_file_of_the_library_is_used():
 
 def test_only_evaluation_sees_the_test_images():
     reading = {stage for stage in STAGES if "data/test" in names(STAGES[stage]["deps"])}
-    assert reading == {"evaluate_baseline", "evaluate_variant", "evaluate_ensemble"}
+    assert reading == {
+        "evaluate_baseline",
+        "evaluate_variant",
+        "evaluate_tuned",
+        "evaluate_ensemble",
+    }
     assert {script(stage) for stage in reading} == {"src/evaluate.py"}
     assert not any("data" in names(STAGES[stage]["deps"]) for stage in STAGES)
     assert [stage for stage in STAGES if "data/test" in names(STAGES[stage]["outs"])] == ["prepare"]
@@ -109,20 +116,29 @@ def test_only_evaluation_sees_the_test_images():
 
 def test_every_model_of_params_yaml_is_trained_and_evaluated():
     over = {name: stage.get("foreach") for name, stage in DVC["stages"].items()}
-    assert over["tune"] == over["train_variant"] == over["evaluate_variant"] == "${variants}"
+    assert over["train_variant"] == over["evaluate_variant"] == "${variants}"
+    assert over["tune"] == over["train_tuned"] == over["evaluate_tuned"] == "${searches}"
     assert over["ensemble"] == over["evaluate_ensemble"] == "${ensembles}"
     assert STAGES["train_baseline"]["cmd"] == "python src/train.py baseline"
     assert list(over["evaluate_baseline"]) == ["baseline"]
 
 
-def test_the_two_kinds_of_training_differ_in_nothing_but_the_name():
-    one, other = STAGES["train_baseline"], STAGES["train_variant"]
+@pytest.mark.parametrize(
+    ("kind", "params"),
+    [
+        ("variant", ["variants.${key}"]),
+        (
+            "tuned",
+            ["searches.${key}.training", {"models/${key}/hyperparameters.json": ["training"]}],
+        ),
+    ],
+)
+def test_the_kinds_of_training_differ_in_nothing_but_the_section(kind, params):
+    one, other = STAGES["train_baseline"], STAGES[f"train_{kind}"]
     assert one["deps"] == other["deps"]
-    *params, found = other["params"]
-    assert [param.replace("variants.${key}", "baseline") for param in params] == one["params"]
-    assert found == {"models/${key}/hyperparameters.json": ["training"]}  # of a search
+    assert other["params"] == one["params"][:-1] + params
     assert [out.replace("${key}", "baseline") for out in other["outs"]] == one["outs"]
-    assert STAGES["evaluate_baseline"] == STAGES["evaluate_variant"] == STAGES["evaluate_ensemble"]
+    assert STAGES["evaluate_baseline"] == STAGES[f"evaluate_{kind}"] == STAGES["evaluate_ensemble"]
 
 
 def test_every_parameter_is_read_and_every_one_read_exists():
@@ -137,11 +153,15 @@ def test_every_parameter_is_read_and_every_one_read_exists():
 
 
 def test_a_variant_depends_on_its_own_section_alone():
-    assert "variants.${key}" in STAGES["train_variant"]["params"]
-    assert not {"variants", "ensembles", "tune"} & set(names(STAGES["train_variant"]["params"]))
-    # An override of the variant needs no new search; what is taken back goes by the baseline.
-    expected = ["hardware", "baseline", "tune", "budget.min_steps_per_epoch"]
-    assert STAGES["tune"]["params"] == expected
+    params = set(names(STAGES["train_variant"]["params"]))
+    assert not {"variants", "ensembles", "searches"} & params
+
+
+def test_a_search_depends_on_all_of_its_section_but_the_model_s_own_values():
+    expected = {f"searches.${{key}}.{key}" for key in Search.model_fields if key != "training"}
+    # What is taken back from the winner goes by the baseline.
+    expected |= {"hardware", "baseline", "budget.min_steps_per_epoch"}
+    assert set(STAGES["tune"]["params"]) == expected
 
 
 # Committed: what the first edition measured.
