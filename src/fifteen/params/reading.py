@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from fifteen.common.errors import UserError
 from fifteen.params import search_space
@@ -65,13 +65,13 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
 def _search_problems(raw: dict[Any, Any]) -> Iterator[str]:
     """What is wrong with the searches, or with a training that one of them could choose."""
     for name, search in _section(raw, "searches").items():
-        space, own = _section(search, "space"), _section(search, "training")
         if isinstance(search, dict) and isinstance(search.get("space"), dict):
-            yield from (f"searches.{name}.{line}" for line in _space_problems(space, own))
+            lines = _space_problems(search["space"], _section(search, "training"))
+            yield from (f"searches.{name}.{line}" for line in lines)
 
 
 def _space_problems(space: dict[Any, Any], own: dict[Any, Any]) -> Iterator[str]:
-    """What is wrong with a space, and with the values of one's own over what it can choose."""
+    """What is wrong with a space, and with the `own` values over what it can choose."""
     for key in ("epochs", "patience", "snapshots"):
         if key in space:
             yield f"space.{key}: it is no part of what is searched; leave it out"
@@ -83,7 +83,7 @@ def _space_problems(space: dict[Any, Any], own: dict[Any, Any]) -> Iterator[str]
         yield from (f"space.{line}" for line in str(error).splitlines())
         return
     problems = _training_problems("space", choices)
-    # Under a space that is wrong itself, one's own values cannot be judged.
+    # Over a space that is wrong itself, `own` cannot be judged.
     merged = [] if problems else [search_space.merge(choice, own) for choice in choices]
     yield from problems or _training_problems("training", merged)
 
@@ -113,7 +113,7 @@ def _section(raw: Any, key: str) -> dict[Any, Any]:  # noqa: ANN401 - anything Y
 def _relation_problems(raw: dict[Any, Any]) -> Iterator[str]:
     """What is wrong between sections; parts that are malformed themselves are left to pydantic."""
 
-    def whole(value: Any) -> bool:  # noqa: ANN401 - anything YAML can hold
+    def whole(value: Any) -> TypeGuard[int]:  # noqa: ANN401 - anything YAML can hold
         return isinstance(value, int) and not isinstance(value, bool)
 
     budget = _section(raw, "budget").get("epochs")
