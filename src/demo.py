@@ -8,14 +8,16 @@ Usage: python src/demo.py [-S KEY=VALUE …]
 import argparse
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 from fifteen.errors import UserError, run_stage
 from fifteen.experiments import experiments, read_from_experiment
 from fifteen.files import new_file
 from fifteen.git import require_full_clone, workspace_is_clean
-from fifteen.reporting.tables import headline, setting
-from fifteen.reporting.terminal import next_steps, results
+from fifteen.reporting.terminal import headline, next_steps, results
+
+from promote import promote
 
 OVERRIDES, METRICS = Path("demo.txt"), Path("reports/metrics.json")
 PAGE = Path("reports/report.html")
@@ -53,7 +55,7 @@ def on_cifar100() -> str:
     metrics = json.loads(METRICS.read_text(encoding="utf-8"))
     if metrics["source"] != "cifar100":
         return ""
-    return f"On CIFAR-100: {headline(metrics)}\n({setting(metrics)})\n"
+    return f"On CIFAR-100: {headline(metrics)}"
 
 
 def main() -> None:
@@ -79,8 +81,10 @@ def main() -> None:
     page = Path(".fifteen") / "demo-report.html"
     with new_file(page) as partial:
         partial.write_text(read_from_experiment(NAME, PAGE), encoding="utf-8")
+    promote(metrics)
     change = "python src/demo.py -S variants.snapshot.schedule.peak=0.002"
-    print(f"\n{results(metrics)}\n{on_cifar100()}\n{next_steps(page, metrics['source'], change)}")
+    print(f"\n{results(metrics, sys.stdout.isatty())}\n{on_cifar100()}")
+    print(next_steps(page, metrics["source"], change), end="")
 
 
 if __name__ == "__main__":
