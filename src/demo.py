@@ -16,7 +16,6 @@ from fifteen.experiments import experiments, read_from_experiment
 from fifteen.files import new_file
 from fifteen.git import require_full_clone, workspace_is_clean
 from fifteen.reporting.terminal import headline, next_steps, results
-
 from promote import promote
 
 OVERRIDES, METRICS = Path("demo.txt"), Path("reports/metrics.json")

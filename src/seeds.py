@@ -19,6 +19,7 @@ from fifteen.errors import UserError, run_stage
 from fifteen.experiments import read_from_experiment
 from fifteen.files import read_json, write_json
 from fifteen.git import commit, require_full_clone
+
 from fifteen.reporting.seeds import seeds_markdown, trained
 
 RESULT = Path("reports/seeds.json")

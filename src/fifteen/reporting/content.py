@@ -3,16 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fifteen.reporting import charts, frames, tables
-from fifteen.reporting.findings import findings, original_systems
-from fifteen.reporting.numbers_file import BASELINE, aliases, best_first
-from fifteen.reporting.recorded import Recorded, trials_table
-from fifteen.reporting.study_tables import (
-    against_single,
-    changes_table,
-    designs_table,
-    seeds_table,
-)
+from fifteen.reporting import charts, frames, study_tables, tables
+from fifteen.reporting.findings import findings
+from fifteen.reporting.formats import Column, Table, percent
+from fifteen.reporting.numbers_file import aliases, best_first
+from fifteen.reporting.recorded import Recorded
 
 import altair as alt
 import pandas as pd
@@ -30,16 +25,20 @@ def short_content(metrics: Mapping[str, Any], studies: Studies) -> Content:
 
     Args:
         metrics: the content of reports/metrics.json.
-        studies: as `fifteen.reporting.first_edition.study_results` gives them; may lack kinds.
+        studies: what was measured beside the pipeline, as `fifteen.reporting.study_tables` takes
+            it: `changes`, `designs` and `seeds`, each of which may be empty or absent.
     """
     models = frames.models_frame(metrics)
+    told = {"changes": _changes, "designs": _designs, "seeds": _seeds}
     return {
         "metrics": metrics,
         "found": findings(metrics),
-        "results": tables.results_table(models),
-        "changes": _changes(studies),
-        "designs": _designs(studies),
-        "seeds": _seeds(studies),
+        "frame": models,
+        "results": Table(models, tables.RESULTS),
+        **{
+            kind: tell(studies[kind]) if kind in studies and len(studies[kind]) else None
+            for kind, tell in told.items()
+        },
     }
 
 
@@ -51,30 +50,30 @@ def report_content(metrics: Mapping[str, Any], recorded: Recorded, studies: Stud
         recorded: the small files of reports/.
         studies: as in `short_content`.
     """
-    models = frames.models_frame(metrics)
-    ordered = best_first(metrics["models"])
-    classes = frames.classes_frame(recorded.classes, ordered[:CLASSES_OF])
-    doubtful = pd.DataFrame(
-        metrics["doubtful_labels"]["images"], columns=["index", "class", "answer"]
-    )
-    copies = frames.copies_frame(recorded.data)
-    return short_content(metrics, studies) | {
+    content = short_content(metrics, studies)
+    models, ordered = content["frame"], best_first(metrics["models"])
+    original, copies = models.dropna(subset=["original"]), frames.copies_frame(recorded.data)
+    doubted = pd.DataFrame(metrics["doubtful_labels"]["images"][:SHOWN])
+    shares = recorded.classes.pivot_table("accuracy", "class", "model", sort=False).reset_index()
+    of_models = [Column(f"{name} %", name, percent) for name in ordered[:CLASSES_OF]]
+    return content | {
         "data": recorded.data,
-        "frame": models,
-        "details": tables.details_table(models),
-        "original": tables.original_table(models) if original_systems(metrics) else None,
-        "comparisons": tables.comparisons_table(frames.comparisons_frame(metrics)),
+        "details": Table(models, tables.DETAILS),
+        "original": Table(original, tables.ORIGINAL) if len(original) else None,
+        "comparisons": Table(frames.comparisons_frame(metrics), tables.COMPARISONS),
         "searches": [
-            _search(search, metrics, variant) for variant, search in recorded.searches.items()
+            _search(search, variant, metrics["validation_images"])
+            for variant, search in recorded.searches.items()
         ],
-        "diversities": _diversities(metrics, recorded),
-        "classes": tables.classes_table(classes),
-        "calibration": tables.calibration_table(models),
+        "diversities": {
+            name: frames.diversity_summary(each) for name, each in recorded.diversities.items()
+        },
+        "classes": Table(shares, [Column("class", "class"), *of_models]),
         "lower_ece": int((models["calibrated_ece"] < models["ece"]).sum()),
-        "parts": tables.parts_table(frames.parts_frame(recorded.data)),
-        "copies": tables.copies_table(copies),
+        "parts": Table(frames.parts_frame(recorded.data), tables.PARTS),
+        "copies": Table(copies, tables.COPIES),
         "copies_differ": int((copies["class"] != copies["class_in_train"]).sum()),
-        "doubtful": tables.doubtful_table(doubtful.head(SHOWN)),
+        "doubtful": Table(doubted, tables.DOUBTFUL),
         "aliases": aliases(metrics["models"]),
     }
 
@@ -82,135 +81,98 @@ def report_content(metrics: Mapping[str, Any], recorded: Recorded, studies: Stud
 def report_charts(content: Content, recorded: Recorded) -> dict[str, alt.TopLevelMixin]:
     """The charts of the report by name; those that have nothing to show are left out."""
     models, best = content["frame"], content["found"]["best"]["name"]
+    worst = frames.worst_classes_frame(recorded.classes)
     drawn: dict[str, alt.TopLevelMixin] = {
         "accuracy": charts.accuracy_chart(models),
         "curves": charts.curves_chart(recorded.histories),
         "learning_rates": charts.learning_rates_chart(recorded.rates),
-        "worst_classes": charts.worst_classes_chart(
-            frames.worst_classes_frame(recorded.classes), best
-        ),
+        "worst_classes": charts.worst_classes_chart(worst, best),
         "reliability": charts.reliability_chart(recorded.reliability, best),
     }
     if len(models) > 1:
         drawn["differences"] = charts.differences_chart(models)
-    if content["changes"]:
-        drawn |= {
-            f"changes_{study['name']}": (
-                charts.ladder_chart if study["is_walk"] else charts.left_out_chart
-            )(study["table"].frame)
-            for study in content["changes"]["studies"]
-        }
+    for study in (content["changes"] or {"studies": []})["studies"]:
+        draw = charts.ladder_chart if study["is_walk"] else charts.left_out_chart
+        drawn[f"changes_{study['name']}"] = draw(study["table"].frame)
     if content["designs"]:
         drawn["designs"] = charts.designs_chart(content["designs"]["frame"])
     for search in content["searches"]:
-        drawn[f"search_{search['variant']}"] = charts.trials_chart(
-            search["curves"], search["winner"]["configuration"] if search["winner"] else ""
-        )
+        winner = (search["winner"] or {}).get("configuration", "")
+        drawn[f"search_{search['variant']}"] = charts.trials_chart(search["curves"], winner)
     return drawn
 
 
-def _changes(studies: Studies) -> Content | None:
-    """What each change is worth, by study; None where nothing was measured."""
-    results = studies.get("changes")
-    if results is None or results.empty:
-        return None
-    changes = changes_table(results)
+def _changes(results: pd.DataFrame) -> Content:
+    """What each change is worth, by study."""
+    changes = study_tables.changes_table(results)
     return {
-        "studies": [_change_study(str(name), rows) for name, rows in changes.groupby("study", sort=False)],
+        "studies": [_change_study(rows) for _, rows in changes.groupby("study", sort=False)],
         "freedom": int(changes["freedom"].iloc[0]),
         "errors": float(changes["errors"].iloc[0]),
-        "machines": _machines(results),
         "commits": results["commit"].nunique(),
-    }  # fmt: skip
+        "machines": _machines(results),
+    }
 
 
-def _change_study(name: str, rows: pd.DataFrame) -> Content:
+def _change_study(rows: pd.DataFrame) -> Content:
     """One study: a walk, where each row is compared with the one before, or a set of variations."""
     compared = rows["compared_with"].dropna()
     is_walk = compared.nunique() == len(compared)
-    sought = "better" if is_walk else "worse"
-    real = rows[rows["verdict"].isin(["better", "worse"])]
-    real = real.reindex(real["gain"].abs().sort_values(ascending=False).index)
+    by_size = rows.sort_values("gain", key=lambda gains: -gains.abs())
+    better, worse = (by_size[by_size["verdict"] == word] for word in ("better", "worse"))
     return {
-        "name": name,
+        "name": rows["study"].iloc[0],
         "is_walk": is_walk,
         "reference": None if is_walk else compared.iloc[0],
-        "table": tables.changes_table_of(rows),
+        "table": Table(rows, tables.CHANGES),
         "first": rows.iloc[0].to_dict(),
         "last": rows.iloc[-1].to_dict(),
-        "largest": real[real["verdict"] == sought].head(LARGEST).to_dict("records"),
-        "better": real[real["verdict"] == "better"].to_dict("records"),
-        "worse": real[real["verdict"] == "worse"].to_dict("records"),
-        "same": rows[rows["verdict"] == "same"].to_dict("records"),
-        "unjudged": rows[rows["verdict"].isna() & rows["compared_with"].notna()].to_dict("records"),
         "count": len(compared),
+        "better": better.to_dict("records"),
+        "worse": worse.to_dict("records"),
+        "largest": better.head(LARGEST).to_dict("records"),
+        "same": list(rows[rows["verdict"] == "same"]["row"]),
+        "unjudged": list(rows[rows["verdict"].isna() & rows["compared_with"].notna()]["row"]),
     }
 
 
-def _designs(studies: Studies) -> Content | None:
-    """How several models share the epochs of one, by study; None where nothing was measured."""
-    results = studies.get("designs")
-    if results is None or results.empty:
-        return None
-    designs = designs_table(results)
+def _designs(results: pd.DataFrame) -> Content:
+    """How several models share the epochs of one, by study."""
+    designs = study_tables.designs_table(results)
+    rules = pd.concat([designs, designs["rules"].apply(pd.Series).drop(columns="sum")], axis=1)
+    studies = [
+        {
+            "name": name,
+            "table": Table(rows, tables.DESIGNS),
+            "rules": Table(rules.loc[rows.index], tables.RULES),
+            "single": rows["single"].iloc[0],
+            "best": rows.sort_values("best_gain", ascending=False).iloc[0].to_dict(),
+        }
+        for name, rows in designs.groupby("study", sort=False)
+    ]
+    return {"frame": designs, "studies": studies, "machines": _machines(results)}
+
+
+def _seeds(results: pd.DataFrame) -> Content:
+    """Models that were trained with several seeds."""
     return {
-        "frame": designs,
-        "studies": [
-            {
-                "name": name,
-                "table": tables.designs_table_of(rows),
-                "rules": tables.rules_table(rows),
-                "single": rows["single"].iloc[0],
-                "single_loss": rows["single_loss"].iloc[0],
-                "best": rows.loc[rows["best_gain"].idxmax()].to_dict(),
-                "others": rows.drop(rows["best_gain"].idxmax()).to_dict("records"),
-            }
-            for name, rows in designs.groupby("study", sort=False)
-        ],
+        "table": Table(study_tables.seeds_table(results), tables.SEEDS),
+        "gains": study_tables.against_single(results).to_dict("records"),
         "machines": _machines(results),
     }
 
 
-def _seeds(studies: Studies) -> Content | None:
-    """Models that were trained with several seeds; None where nothing was measured."""
-    results = studies.get("seeds")
-    if results is None or results.empty:
-        return None
-    gains = against_single(results)
-    return {
-        "table": tables.seeds_table_of(seeds_table(results)),
-        "gains": gains.to_dict("records"),
-        "machines": _machines(results),
-    }
-
-
-def _search(search: Mapping[str, Any], metrics: Mapping[str, Any], variant: str) -> Content:
-    baseline = metrics["models"][BASELINE]["hyperparameters"]
-    items = frames.leave_one_out_frame(search, metrics["validation_images"])
+def _search(search: Mapping[str, Any], variant: str, images: int) -> Content:
+    items = frames.leave_one_out_frame(search, images)
+    kinds = {"needed": "worse", "harmful": "better", "unproven": "same"}
     return {
         "variant": variant,
         "winner": frames.winner_of(search),
-        "cost": frames.search_cost(search),
+        "cost": frames.search_cost(search) | {key: search[key] for key in ("seconds", "workers")},
         "curves": frames.trials_frame(search),
-        "hyperparameters": tables.hyperparameters_table(
-            frames.hyperparameters_frame(search, baseline)
-        ),
-        "trials": tables.trials_table_of(trials_table({variant: search})),
-        "leave_one_out": tables.leave_one_out_table(items),
-        "needed": items[items["verdict"] == "worse"].to_dict("records"),
-        "harmful": items[items["verdict"] == "better"].to_dict("records"),
-        "unproven": items[items["verdict"] == "same"].to_dict("records"),
+        "leave_one_out": Table(items, tables.LEAVE_ONE_OUT),
+        **{key: items[items["verdict"] == word].to_dict("records") for key, word in kinds.items()},
         "failed": items[items["change"].isna()].to_dict("records"),
-    }
-
-
-def _diversities(metrics: Mapping[str, Any], recorded: Recorded) -> dict[str, Content]:
-    """By variant, how its snapshots differ; by the best on validation of its ensembles."""
-    models = metrics["models"]
-    return {
-        models[name]["variant"]: frames.diversity_summary(models[name], recorded.diversities[name])
-        for name in reversed(best_first(models))
-        if name in recorded.diversities
     }
 
 

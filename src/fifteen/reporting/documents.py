@@ -10,12 +10,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from fifteen.reporting import formats
 from fifteen.reporting.formats import Table
-from fifteen.reporting.tables import span
+from fifteen.reporting.style import small_png
 
 import altair as alt
 import jinja2
@@ -28,38 +29,29 @@ TEMPLATES = Path(__file__).parent / "templates"
 SCALE = 1.5  # of the PNG files, in dots per pixel
 
 
-class Medium(Protocol):
-    """What stands in a document where its template has a table, a chart or a picture."""
+class MarkdownMedium:
+    """What stands where a template has a table, a chart or a picture: Markdown and links.
+
+    Paths are relative to reports/; the label of a table is for those who do not see it.
+    """
 
     def table(self, table: Table, label: str) -> Markup:
-        """The table; the label says what it is to those who do not see it."""
-
-    def chart(self, name: str, caption: str) -> Markup:
-        """The chart of this name, with its caption."""
-
-    def picture(self, path: str, caption: str) -> Markup:
-        """The picture at a path below reports/, with its caption."""
-
-
-class MarkdownMedium:
-    """Tables in Markdown; charts and pictures as links to files, relative to reports/."""
-
-    def table(self, table: Table, label: str) -> Markup:  # noqa: ARG002
-        """See `Medium`."""
+        """The table in Markdown."""
+        del label
         return table.markdown()
 
     def chart(self, name: str, caption: str) -> Markup:
-        """See `Medium`."""
+        """The picture of the chart of this name."""
         return self.picture(f"figures/{name}.png", caption)
 
     def picture(self, path: str, caption: str) -> Markup:
-        """See `Medium`."""
+        """A link to the picture."""
         return Markup(f"![{escape(caption)}]({path})")
 
 
 @dataclass
-class PageMedium:
-    """Tables that sort, charts that are drawn in the browser, pictures inside the page.
+class PageMedium(MarkdownMedium):
+    """The same on the page: tables that sort, charts that the browser draws, pictures inside.
 
     Attributes:
         reports: the folder that the paths of pictures are relative to.
@@ -70,11 +62,11 @@ class PageMedium:
     charts: Mapping[str, alt.TopLevelMixin]
 
     def table(self, table: Table, label: str) -> Markup:
-        """See `Medium`."""
+        """The table in HTML."""
         return table.html(label)
 
     def chart(self, name: str, caption: str) -> Markup:
-        """See `Medium`."""
+        """The chart as a figure, its specification in a script element."""
         spec = json.dumps(_rounded(self.charts[name].to_dict()), separators=(",", ":"))
         spec = spec.replace("<", "\\u003c")  # what ends a script element must not stand inside one
         return Markup(
@@ -85,9 +77,9 @@ class PageMedium:
         )
 
     def picture(self, path: str, caption: str) -> Markup:
-        """See `Medium`."""
+        """The picture as a figure; as WebP the same pixels take a fifth less."""
         content = io.BytesIO()
-        with Image.open(self.reports / path) as image:  # as WebP the same pixels take a fifth less
+        with Image.open(self.reports / path) as image:
             image.save(content, "webp", lossless=True)
             width, height = image.size
         data = base64.b64encode(content.getvalue()).decode("ascii")
@@ -98,7 +90,7 @@ class PageMedium:
         )
 
 
-def render(template: str, content: Mapping[str, Any], medium: Medium | None = None) -> str:
+def render(template: str, content: Mapping[str, Any], medium: MarkdownMedium | None = None) -> str:
     """A document in Markdown, or in plain text (`*.txt.j2`).
 
     Args:
@@ -118,7 +110,7 @@ def render(template: str, content: Mapping[str, Any], medium: Medium | None = No
     shown = ("percent", "points", "decimals", "whole", "p_value", "setting", "listed")
     environment.filters |= {name: getattr(formats, name) for name in shown}
     functions = ("interval", "points_with_error", "share_with_interval")
-    environment.globals |= {name: getattr(formats, name) for name in functions} | {"span": span}
+    environment.globals |= {name: getattr(formats, name) for name in functions}
     environment.globals["medium"] = medium or MarkdownMedium()
     text = environment.get_template(template).render(content)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
@@ -138,7 +130,7 @@ def render_page(
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")
     tokens = parser.parse(markdown)
     sections = []
-    for opening, inline in zip(tokens, tokens[1:], strict=False):
+    for opening, inline in pairwise(tokens):
         if opening.type == "heading_open" and opening.tag in ("h2", "h3"):
             anchor = re.sub(r"\W+", "-", inline.content.lower()).strip("-")
             opening.attrSet("id", anchor)
@@ -147,19 +139,14 @@ def render_page(
     page = {
         "body": Markup(parser.renderer.render(tokens, parser.options, {})),
         "sections": sections,
-        "scripts": Markup(vl_convert.javascript_bundle()),
+        "scripts": Markup(vl_convert.javascript_bundle(None)),
     }
     return render("page.html.j2", {**content, **page})
 
 
 def chart_png(chart: alt.TopLevelMixin) -> bytes:
-    """A chart as a PNG file of 256 colours, a quarter of the size of full colour."""
-    drawn = io.BytesIO(vl_convert.vegalite_to_png(chart.to_json(), scale=SCALE))
-    small = io.BytesIO()
-    with Image.open(drawn) as image:
-        few = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        few.save(small, "png", optimize=True)
-    return small.getvalue()
+    """A chart as a PNG file of 256 colours."""
+    return small_png(vl_convert.vegalite_to_png(chart.to_json(), scale=SCALE))
 
 
 def _rounded(spec: Any) -> Any:  # noqa: ANN401 - any JSON

@@ -50,20 +50,28 @@ def study_results(root: Path, source: str) -> dict[str, pd.DataFrame]:
 
 def _ablations(folder: Path, source: str) -> Iterator[Result]:
     plan = read_yaml(folder / "params.yaml")
-    before = {after: row for row, after in pairwise(plan[LADDER])}
-    before |= dict.fromkeys(plan[LEFT_OUT], list(plan[LADDER])[-1])  # it is plan["reference"]
+    names = _names(plan)
+    before = {after: names[row] for row, after in pairwise(plan[LADDER])}
+    before |= dict.fromkeys(plan[LEFT_OUT], plan["reference"])
     for order, (study, row) in enumerate((s, r) for s in (LADDER, LEFT_OUT) for r in plan[s]):
         for path in sorted((folder / "results").glob(f"{row}-*.json")):
             result = read_json(path)
             if result["rung"] == row and result["source"] == source:
                 place = order if study == LADDER else 1000 + order
-                yield _entry(study, row, plan[study][row]["what"], place, before.get(row), result)
+                what = plan[study][row]["what"]
+                yield _entry(study, names[row], what, place, before.get(row), result)
+
+
+def _names(plan: Mapping[str, Any]) -> dict[str, str]:
+    """What each row is called: the walk comes out at the reference, which gives its name."""
+    rows = [*plan[LADDER], *plan[LEFT_OUT]]
+    return {row: row for row in rows} | {list(plan[LADDER])[-1]: plan["reference"]}
 
 
 def _variants(folder: Path, seeds: Mapping[str, list[Result]]) -> Iterator[Result]:
     """The models of params.yaml in which the walk ends; only with seeds of a known commit."""
     plan = read_yaml(folder / "params.yaml")
-    last = list(plan[LADDER])[-1]
+    last = plan["reference"]
     for order, (row, what) in enumerate(plan["variants"].items(), start=500):
         for result in seeds.get(row, []):
             if "commit" in result:

@@ -32,12 +32,13 @@ class Column:
     best: Literal["max", "min"] | None = None
 
 
-@dataclass(frozen=True)
 class Table:
-    """A data frame and how it is shown."""
+    """A data frame, and those of some columns of which it has values."""
 
-    frame: pd.DataFrame
-    columns: Sequence[Column]
+    def __init__(self, frame: pd.DataFrame, columns: Sequence[Column]) -> None:
+        self.frame = frame
+        self.columns = [c for c in columns if c.key in frame and frame[c.key].notna().any()]
+        self.numeric = [is_numeric_dtype(frame[column.key]) for column in self.columns]
 
     def cells(self) -> list[list[str]]:
         """The rows as plain text; what is missing is a dash."""
@@ -45,60 +46,51 @@ class Table:
 
     def markdown(self) -> Markup:
         """The table in Markdown; the best values are bold, text is escaped."""
-        rows = [
-            [f"**{text}**" if (index, at) in self._marked() else text for at, text in enumerate(row)]
-            for index, row in enumerate(
-                [[html.escape(text, quote=False).replace("|", "\\|") for text in row]
-                 for row in self.cells()]
-            )
-        ]  # fmt: skip
-        return Markup(
-            tabulate(
-                rows,
-                [column.head for column in self.columns],
-                tablefmt="pipe",
-                disable_numparse=True,
-                colalign=["right" if self._is_number(c) else "left" for c in self.columns],
-            )
-        )
+        rows = [list(map(_escaped, cells)) for cells in self.cells()]
+        for row, at in self._best():
+            rows[row][at] = f"**{rows[row][at]}**"
+        heads = [column.head for column in self.columns]
+        sides = ["right" if numeric else "left" for numeric in self.numeric]
+        table = tabulate(rows, heads, tablefmt="pipe", disable_numparse=True, colalign=sides)
+        return Markup(table)
 
     def html(self, label: str) -> Markup:
         """The table in HTML: its heads are buttons that sort by the numbers themselves."""
-        marked = self._marked()
+        best = self._best()
+
+        def attributes(at: int, row: int | None = None) -> str:
+            names = ["number"] * self.numeric[at] + ["best"] * ((row, at) in best)
+            text = f' class="{" ".join(names)}"' if names else ""
+            if row is None or not self.numeric[at]:
+                return text
+            value = self.frame[self.columns[at].key].iloc[row]
+            return text if pd.isna(value) else f'{text} data-value="{float(value):.10g}"'
+
         heads = "".join(
-            f'<th scope="col"{_number(self._is_number(column))}>'
-            f'<button type="button">{html.escape(column.head)}</button></th>'
-            for column in self.columns
+            f'<th scope="col"{attributes(at)}><button type="button">{html.escape(column.head)}'
+            "</button></th>"
+            for at, column in enumerate(self.columns)
         )
         lines = []
-        for index, ((_, row), texts) in enumerate(
-            zip(self.frame.iterrows(), self.cells(), strict=True)
-        ):
-            cells = [
-                f"<{tag}{_number(self._is_number(column), row[column.key], (index, at) in marked)}>"
-                f"{html.escape(text)}</{tag[:2]}>"
-                for at, (column, text) in enumerate(zip(self.columns, texts, strict=True))
-                for tag in ['th scope="row"' if at == 0 else "td"]
-            ]
-            lines.append(f"<tr>{''.join(cells)}</tr>")
+        for row, (first, *others) in enumerate(self.cells()):
+            cells = [f'<th scope="row"{attributes(0, row)}>{html.escape(first)}</th>']
+            for at, text in enumerate(others, start=1):
+                cells.append(f"<td{attributes(at, row)}>{html.escape(text)}</td>")
+            lines.append(f"<tr>{''.join(cells)}</tr>\n")
         return Markup(
             f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(label)}">\n'
-            f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n"
-            + "\n".join(lines)
-            + "\n</tbody>\n</table>\n</div>"
+            f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{''.join(lines)}</tbody>\n"
+            "</table>\n</div>"
         )
 
-    def _is_number(self, column: Column) -> bool:
-        return is_numeric_dtype(self.frame[column.key])
-
-    def _marked(self) -> set[tuple[int, int]]:
+    def _best(self) -> set[tuple[int, int]]:
         """(row, column) of the best values, where rows differ."""
         marked = set()
         for at, column in enumerate(self.columns):
-            values = self.frame[column.key]
+            values = self.frame[column.key].reset_index(drop=True)
             if column.best and values.nunique() > 1:
-                best = values.max() if column.best == "max" else values.min()
-                marked |= {(row, at) for row, value in enumerate(values) if value == best}
+                best = values == values.agg(column.best)
+                marked |= {(int(row), at) for row in values.index[best]}
         return marked
 
 
@@ -128,6 +120,11 @@ def interval(low: float, high: float) -> str:
     return f"{points(low)} to {points(high)}"
 
 
+def gain(difference: float, low: float, high: float) -> str:
+    """A difference and its interval, where there is one: `+0.10 (−0.20 to +0.35)`."""
+    return points(difference) if pd.isna(low) else f"{points(difference)} ({interval(low, high)})"
+
+
 def share_with_interval(share: float, low: float, high: float) -> str:
     """A share and its 95 % interval in percent: `41.62 (40.66–42.59)`."""
     return f"{percent(share)} ({percent(low)}–{percent(high)})"
@@ -148,6 +145,16 @@ def whole(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def span(fewest: float, most: float) -> str:
+    """`100`, or `33–68`."""
+    return "–".join(whole(count) for count in sorted({fewest, most}))
+
+
+def numbers(values: Sequence[int]) -> str:
+    """`1, 2, 3`."""
+    return ", ".join(map(str, values))
+
+
 def p_value(p: float) -> str:
     """A p-value: `< 0.0001`, four decimals below 0.001, three above."""
     if p < 0.0001:
@@ -158,11 +165,6 @@ def p_value(p: float) -> str:
 def verdict(word: str) -> str:
     """A verdict in words: that no difference was seen does not make two models the same."""
     return "not distinguishable" if word == "same" else word
-
-
-def class_with_accuracy(name: str, accuracy: float) -> str:
-    """`otter (48.00)`."""
-    return f"{name} ({percent(accuracy)})"
 
 
 def setting(value: Any) -> str:  # noqa: ANN401 - whatever a hyperparameter can be
@@ -181,15 +183,11 @@ def listed(names: Sequence[str]) -> str:
 
 def _cell(row: pd.Series, column: Column) -> str:
     value = row[column.key]
-    if not isinstance(value, Mapping | list | tuple) and pd.isna(value):
+    if not isinstance(value, Mapping | tuple) and pd.isna(value):
         return NONE
     return column.show(value, *(row[key] for key in column.also))
 
 
-def _number(is_number: bool, value: object = None, best: bool = False) -> str:
-    """The attributes of a cell: numbers are set to the right and are sorted by their values."""
-    names = " ".join(name for name, holds in (("number", is_number), ("best", best)) if holds)
-    shown = f' class="{names}"' if names else ""
-    if not is_number or value is None:
-        return shown
-    return shown + (f' data-value="{value!r}"' if not pd.isna(value) else "")  # type: ignore[call-overload]
+def _escaped(text: str) -> str:
+    """Text that neither ends a cell nor becomes markup: names of classes are data."""
+    return html.escape(text, quote=False).replace("|", "\\|")

@@ -1,6 +1,6 @@
 """The data frame behind each table and chart. Shares, and differences of them, are from 0 to 1."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from fifteen.evaluation.metrics import wilson_interval
@@ -16,60 +16,46 @@ Search = Mapping[str, Any]
 # The test accuracies of the course project of December 2023 that this one starts from: CIFAR-100,
 # the same split, 15 epochs, one run for each system. Its "snapshot" is called cyclic here.
 ORIGINAL_STUDY = {"baseline": 0.4134, "refined": 0.3867, "cyclic": 0.4507, "tuned": 0.3796}
-# What the given network (networks/baseline.py) has built in, by the names that a search gives it.
-BASELINE_NETWORK = {
-    "network.filters_1": 32,
-    "network.filters_2": 64,
-    "network.conv_activation": "relu",
-    "network.dense_activation": "relu",
-    "network.dense_units": 512,
-    "network.dropout": 0.5,
-    "network.normalize_input": False,
-}
 SCORES = ("top5_accuracy", "nll", "calibrated_nll", "ece", "calibrated_ece", "superclass_accuracy")
+COMPARED = ["difference", "low", "high", "p", "verdict"]
 
 
 def models_frame(metrics: Metrics) -> pd.DataFrame:
-    """A row per model, in the order of params.yaml.
+    """A row per model, best test accuracy first.
 
     Returns:
         model, kind (`single`, or a method and the number of members), validation, test, test_low,
         test_high, tta, the `SCORES`, temperature, best_class, best_accuracy, worst_class,
         worst_accuracy, epochs, parameters, seconds; difference from the baseline, low, high, p and
-        verdict of it, which the baseline lacks; original (study's accuracy).
+        verdict of it, which the baseline lacks; original (study's accuracy) and ours `apart` of it.
     """
     original = ORIGINAL_STUDY if metrics["source"] == "cifar100" else {}
-    rows = []
+    rows, ends = [], ("best", "worst")
     for name, model in metrics["models"].items():
         test = model["test"]
-        low, high = test["accuracy_ci95"]
         rows.append(
             {
                 "model": name,
                 "kind": kind(model),
                 "validation": model["validation"]["accuracy"],
                 "test": test["accuracy"],
-                "test_low": low,
-                "test_high": high,
+                **dict(zip(("test_low", "test_high"), test["accuracy_ci95"], strict=True)),
                 "tta": model.get("test_tta", {}).get("accuracy", np.nan),
                 **{score: test.get(score, np.nan) for score in SCORES},
                 "temperature": model["temperature"],
-                **{
-                    f"{end}_{key}": test[f"{end}_class"][field]
-                    for end in ("best", "worst")
-                    for key, field in (("class", "name"), ("accuracy", "accuracy"))
-                },
+                **{f"{end}_class": test[f"{end}_class"]["name"] for end in ends},
+                **{f"{end}_accuracy": test[f"{end}_class"]["accuracy"] for end in ends},
                 "epochs": model["epochs"],
                 "parameters": model["parameters"],
                 "seconds": model["train_seconds"],
-                "difference": np.nan,
-                **_difference(metrics, name),
                 "original": original.get(name, np.nan),
+                **(_numbers(compared(metrics, name, BASELINE)) if name != BASELINE else {}),
             }
         )
     frame = pd.DataFrame(rows)
-    needed = ("difference", "low", "high", "p", "verdict")
-    return frame.reindex(columns=list(dict.fromkeys([*frame.columns, *needed])))
+    frame = frame.reindex(columns=[*frame.columns.difference(COMPARED, sort=False), *COMPARED])
+    frame = frame.assign(apart=frame["test"] - frame["original"])
+    return frame.sort_values("test", ascending=False, kind="stable", ignore_index=True)
 
 
 def kind(model: Mapping[str, Any]) -> str:
@@ -79,58 +65,44 @@ def kind(model: Mapping[str, Any]) -> str:
 
 def comparisons_frame(metrics: Metrics) -> pd.DataFrame:
     """A row per comparison: a, b, difference (a minus b), low, high, p and verdict (on a)."""
-    return pd.DataFrame(
-        [{"a": c["a"], "b": c["b"], **_numbers(c)} for c in metrics["comparisons"]],
-        columns=["a", "b", "difference", "low", "high", "p", "verdict"],
-    )
+    rows = [{"a": c["a"], "b": c["b"], **_numbers(c)} for c in metrics["comparisons"]]
+    return pd.DataFrame(rows, columns=["a", "b", *COMPARED])
 
 
 def parts_frame(data: Mapping[str, Any]) -> pd.DataFrame:
     """A row per part of the data: part, images, fewest and most per class, copies of training."""
     counts = pd.DataFrame(data["images_per_class"])
+    copies = data["images_also_in_train"]
     return pd.DataFrame(
         [
-            {
-                "part": part,
-                "images": images,
-                "fewest": counts[part].min(),
-                "most": counts[part].max(),
-                "copies": data["images_also_in_train"].get(part, np.nan),
-            }
+            (part, images, counts[part].min(), counts[part].max(), copies.get(part, np.nan))
             for part, images in data["images"].items()
-        ]
+        ],
+        columns=["part", "images", "fewest", "most", "copies"],
     )
 
 
 def copies_frame(data: Mapping[str, Any]) -> pd.DataFrame:
     """The images that are a training image too: number, part, index, class, class_in_train."""
-    frame = pd.DataFrame(
-        data["copies_of_training_images"], columns=["part", "index", "class", "class_in_train"]
-    )
+    columns = ["part", "index", "class", "class_in_train"]
+    frame = pd.DataFrame(data["copies_of_training_images"], columns=columns)
     return frame.assign(number=np.arange(1, len(frame) + 1))
 
 
 def trials_frame(search: Search) -> pd.DataFrame:
-    """A row per trial and epoch: configuration, trial, epoch, accuracy, best of the configuration.
-
-    Of each configuration it is the trial that was trained for longest.
-    """
+    """Of each configuration the longest trial: configuration, trial, epoch and accuracy."""
     longest: dict[str, Mapping[str, Any]] = {}
     for trial in search["trials"]:
-        if len(trial["accuracies"]) >= len(longest.get(trial["configuration"], trial)["accuracies"]):
+        if len(trial["accuracies"]) >= len(
+            longest.get(trial["configuration"], trial)["accuracies"]
+        ):
             longest[trial["configuration"]] = trial
     rows = [
-        {
-            "configuration": configuration,
-            "trial": trial["trial"],
-            "epoch": epoch,
-            "accuracy": accuracy,
-            "best": max(trial["accuracies"]),
-        }
+        (configuration, trial["trial"], epoch, accuracy)
         for configuration, trial in longest.items()
         for epoch, accuracy in enumerate(trial["accuracies"], start=1)
     ]
-    return pd.DataFrame(rows, columns=["configuration", "trial", "epoch", "accuracy", "best"])
+    return pd.DataFrame(rows, columns=["configuration", "trial", "epoch", "accuracy"])
 
 
 def winner_of(search: Search) -> Mapping[str, Any] | None:
@@ -138,56 +110,16 @@ def winner_of(search: Search) -> Mapping[str, Any] | None:
     return next((trial for trial in search["trials"] if trial["trial"] == search["winner"]), None)
 
 
-def hyperparameters_frame(search: Search, training: Mapping[str, Any]) -> pd.DataFrame:
-    """What was searched: name, dimension, winner's value and baseline's value (None: not used).
-
-    Args:
-        search: the content of search.json.
-        training: the baseline's section, nested as in params.yaml.
-    """
-    winner = winner_of(search)
-    won, given = winner["hyperparameters"] if winner else {}, baseline_values(training)
-    rows = [
-        {"name": d["name"], "dimension": d, "winner": won.get(d["name"]), "baseline": given.get(d["name"])}
-        for d in search["dimensions"]
-    ]  # fmt: skip
-    columns = ["name", "dimension", "winner", "baseline"]
-    return pd.DataFrame(rows, columns=columns, dtype=object)
-
-
-def baseline_values(training: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a training by dotted name, with those that the given network has built in.
-
-    A constant learning rate stands as `schedule.peak` too, the name of the optimizer as `optimizer`.
-    """
-    values = _flat(training)
-    if "optimizer.name" in values:
-        values["optimizer"] = values["optimizer.name"]
-    if "schedule.rate" in values:
-        values.setdefault("schedule.peak", values["schedule.rate"])
-    return BASELINE_NETWORK | values if values.get("network.name") == "baseline" else values
-
-
-def search_cost(search: Search) -> dict[str, Any]:
-    """trials, failed, configurations, epochs (each counted once), seconds, workers and overhead.
-
-    Overhead is the share of the workers' time that was no training or validation step; None for a
-    search that took no time.
-    """
+def search_cost(search: Search) -> dict[str, int]:
+    """How many trials (and failed ones), configurations and epochs, each counted once."""
     trials = search["trials"]
     ended = {trial["trial"]: len(trial["accuracies"]) for trial in trials}
-    available = search["seconds"] * search["workers"]
+    new = [ended[t["trial"]] - ended.get(t["promoted_from"], 0) for t in trials]
     return {
         "trials": len(trials),
         "failed": sum(trial["status"] != "completed" for trial in trials),
         "configurations": len({trial["configuration"] for trial in trials}),
-        "epochs": sum(
-            max(0, ended[trial["trial"]] - ended.get(trial["promoted_from"], 0))
-            for trial in trials
-        ),
-        "seconds": search["seconds"],
-        "workers": search["workers"],
-        "overhead": 1 - search["step_seconds"] / available if available > 0 else None,
+        "epochs": sum(max(0, epochs) for epochs in new),
     }
 
 
@@ -205,27 +137,18 @@ def leave_one_out_frame(search: Search, images: int) -> pd.DataFrame:
     winner = winner_of(search)
     rows = []
     for item in search["taken_back"]:
-        ours, theirs = _different(item["winner"], item["baseline"])
         change, error, verdict = np.nan, np.nan, None
         if item["val_accuracy"] is not None and winner is not None:
             shares = item["val_accuracy"], winner["val_accuracy"]
             change, error = difference_of_shares(*shares, images)
             verdict = verdict_beyond(change, error, BEYOND_CHANCE)
+        settings = _different(item["winner"], item["baseline"])
         rows.append(
-            {
-                "name": item["name"],
-                "winner": ours,
-                "baseline": theirs,
-                "validation": item["val_accuracy"],
-                "change": change,
-                "error": error,
-                "verdict": verdict,
-                "message": item["message"],
-            }
+            (item["name"], *settings, item["val_accuracy"], change, error, verdict, item["message"])
         )
     columns = ["name", "winner", "baseline", "validation", "change", "error", "verdict", "message"]
-    frame = pd.DataFrame(rows, columns=columns)
-    return frame.astype({"validation": float}).sort_values("change", kind="stable")
+    frame = pd.DataFrame(rows, columns=columns).astype({"validation": float})
+    return frame.sort_values("change", kind="stable")
 
 
 def worst_classes_frame(classes: pd.DataFrame, count: int = 10) -> pd.DataFrame:
@@ -240,76 +163,37 @@ def worst_classes_frame(classes: pd.DataFrame, count: int = 10) -> pd.DataFrame:
     """
     ordered = classes.sort_values(["model", "accuracy"], kind="stable")
     worst = ordered.groupby("model", sort=False).head(count)
-    bounds = [
-        wilson_interval(round(accuracy * images), int(images))
-        for accuracy, images in zip(worst["accuracy"], worst["images"], strict=True)
-    ]
-    return worst.assign(
-        low=[low for low, _ in bounds],
-        high=[high for _, high in bounds],
-        place=worst.groupby("model").cumcount() + 1,
-    )
+    right = (worst["accuracy"] * worst["images"]).round().astype(int)
+    bounds = [wilson_interval(*one) for one in zip(right, worst["images"], strict=True)]
+    place = worst.groupby("model").cumcount() + 1
+    low, high = zip(*bounds, strict=True)
+    return worst.assign(low=low, high=high, place=place)
 
 
-def classes_frame(classes: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
-    """The accuracy of each class under each of some models: class and a column per model."""
-    wide = classes.pivot_table(index="class", columns="model", values="accuracy", sort=False)
-    return wide[list(models)].reset_index().rename_axis(columns=None)
-
-
-def diversity_summary(ensemble: Mapping[str, Any], diversity: Mapping[str, Any]) -> dict[str, Any]:
-    """How much the members of an ensemble differ, as a few numbers.
+def diversity_summary(diversity: Mapping[str, Any]) -> dict[str, float]:
+    """How much the members of an ensemble differ: means over each two of them.
 
     Args:
-        ensemble: a model of metrics.json with `weight_distances`.
-        diversity: its diversity.json: (M, M) matrices, accuracies and gains of classes.
+        diversity: the content of diversity.json: (M, M) matrices.
 
     Returns:
-        Mean, lowest and highest `disagreement` and `distance` of two members; `correlation` of
-        errors; accuracy of the `last` member, of `all`, of the last `most_members`, the `most`;
-        `gain_of_worst` and `gain_of_best` classes.
+        `disagreement` (share of test images with different answers), `error_correlation`.
     """
     pairs = np.triu_indices(len(diversity["disagreement"]), 1)
-    apart = np.array(diversity["disagreement"])[pairs]
-    distance = np.array(ensemble["weight_distances"])[pairs]
-    together = np.array(diversity["accuracy_of_last"])
-    return {
-        "disagreement": (apart.mean(), apart.min(), apart.max()),
-        "distance": (distance.mean(), distance.min(), distance.max()),
-        "correlation": np.array(diversity["error_correlation"])[pairs].mean(),
-        "last": together[0],
-        "all": together[-1],
-        "members": len(together),
-        "most": together.max(),
-        "most_members": int(together.argmax()) + 1,
-        "gain_of_worst": diversity["gain_of_worst"],
-        "gain_of_best": diversity["gain_of_best"],
-    }
-
-
-def _difference(metrics: Metrics, name: str) -> dict[str, Any]:
-    return {} if name == BASELINE else _numbers(compared(metrics, name, BASELINE))
+    keys = ("disagreement", "error_correlation")
+    return {key: float(np.array(diversity[key])[pairs].mean()) for key in keys}
 
 
 def _numbers(comparison: Mapping[str, Any]) -> dict[str, Any]:
     low, high = comparison["ci95"]
-    keys = {"difference": comparison["difference"], "low": low, "high": high}
-    return keys | {"p": comparison["mcnemar_p"], "verdict": comparison["verdict"]}
-
-
-def _flat(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for key, value in section.items():
-        inner = isinstance(value, Mapping)
-        values |= _flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
-    return values
+    numbers = (comparison["difference"], low, high, comparison["mcnemar_p"], comparison["verdict"])
+    return dict(zip(COMPARED, numbers, strict=True))
 
 
 def _different(ours: Any, theirs: Any) -> tuple[Any, Any]:  # noqa: ANN401 - of any key
     """Of two sections only what they do not have in common."""
     if not (isinstance(ours, Mapping) and isinstance(theirs, Mapping)):
         return ours, theirs
-    return (
-        {key: value for key, value in ours.items() if theirs.get(key) != value or key not in theirs},
-        {key: value for key, value in theirs.items() if ours.get(key) != value or key not in ours},
-    )
+    same = {key for key in ours if key in theirs and ours[key] == theirs[key]}
+    mine, other = ({k: v for k, v in one.items() if k not in same} for one in (ours, theirs))
+    return mine, other

@@ -22,17 +22,20 @@ def card_content(metrics: Mapping[str, Any], name: str, split: Split) -> dict[st
     trained = model if is_single else metrics["models"][model["variant"]]
     kind = "baseline" if name == BASELINE else "variant" if is_single else "ensemble"
     made_of = {} if is_single else {key: model[key] for key in ("variant", "method", "members")}
-    images, shares = metrics["test_images"], ("top5_accuracy", "superclass_accuracy")
+    test, images = model["test"], metrics["test_images"]
+    shares = [("test accuracy", test["accuracy"], test["accuracy_ci95"])]
+    if views := model.get("test_tta"):
+        shares.append(("over six views of each image", views["accuracy"], views["accuracy_ci95"]))
+    others = {"top5_accuracy": "class among the first five", "superclass_accuracy": "superclass"}
+    for key in (key for key in others if key in test):
+        bounds = wilson_interval(round(test[key] * images), images)
+        shares.append((f"right {others[key]}", test[key], bounds))
     return {
         "name": name,
         "model": model,
         "split": {part: _ranges(ranges) for part, ranges in split},
         "command": f"dvc repro evaluate_{kind}@{name}",
-        "intervals": {
-            key: wilson_interval(round(model["test"][key] * images), images)
-            for key in shares
-            if key in model["test"]
-        },
+        "shares": shares,
         "parameters": json.dumps(
             made_of | {"hyperparameters": trained["hyperparameters"]}, indent=2
         ),

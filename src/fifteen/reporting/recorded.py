@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 POINTS = 300  # of each learning rate curve
+TRIAL = ["variant", "trial", "configuration", "bracket", "rung", "epochs", "promoted_from"]
+TRIAL += ["val_accuracy", "seconds", "status", "message"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Recorded:
 
 
 def read_recorded(reports: Path, names: Iterable[str]) -> Recorded:
-    """Reads what is in `reports` of the models called `names`.
+    """What is in `reports` of the models called `names`.
 
     Raises:
         UserError: a metrics.json is missing or is no JSON.
@@ -52,25 +54,26 @@ def read_recorded(reports: Path, names: Iterable[str]) -> Recorded:
     folders = {name: reports / "models" / name for name in names}
     models = {name: read_json(folder / "metrics.json") for name, folder in folders.items()}
     singles = {name: folders[name] for name, model in models.items() if model["kind"] == "single"}
-    answers = {}
-    for name, folder in folders.items():
-        labels, *given = np.loadtxt(
-            folder / "answers.csv", int, delimiter=",", skiprows=1, unpack=True
-        )
-        answers[name] = np.array(given)
+    answers = _tables(folders, "answers.csv")
+    of_model = {str(name): rows.dropna(axis="columns") for name, rows in answers.groupby("model")}
+    labels = next(iter(of_model.values()))["label"].to_numpy(int)
+    columns = {name: rows.drop(columns=["model", "label"]) for name, rows in of_model.items()}
+    classes = _tables(folders, "per_class.csv").drop(columns="class")
     return Recorded(
         models=models,
         data=read_json(reports / "data" / "summary.json"),
         searches=_json_files(folders, "search.json"),
         diversities=_json_files(folders, "diversity.json"),
         labels=labels,
-        answers=answers,
+        answers={name: rows.to_numpy(int).T for name, rows in columns.items()},
         histories=_tables(singles, "history.csv"),
         rates=pd.concat([_rates(name, folder) for name, folder in singles.items()]),
-        classes=_tables(folders, "per_class.csv")
-        .drop(columns="class")
-        .rename(columns={"name": "class"}),
-        reliability=_reliability(folders),
+        classes=classes.rename(columns={"name": "class"}),
+        reliability=pd.concat(
+            pd.DataFrame({"model": name, "probabilities": kind, **diagram})
+            for name, folder in folders.items()
+            for kind, diagram in read_json(folder / "calibration.json").items()
+        ).rename(columns={"count": "images"}),
     )
 
 
@@ -81,24 +84,19 @@ def read_commits(path: Path) -> dict[str, str]:
 
 def trials_table(searches: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """All trials of all searches, best first within each; a column for each hyperparameter."""
-    columns = ["variant", "trial", "configuration", "bracket", "rung", "epochs", "promoted_from"]
-    columns += ["val_accuracy", "seconds", "status", "message"]
     rows = [
         {"variant": variant, **trial, **trial["hyperparameters"]}
         for variant, search in searches.items()
         for trial in search["trials"]
     ]
     names = dict.fromkeys(d["name"] for search in searches.values() for d in search["dimensions"])
-    table = pd.DataFrame(rows, columns=[*columns, *names])
+    table = pd.DataFrame(rows, columns=[*TRIAL, *names])
     return table.sort_values(["variant", "val_accuracy", "trial"], ascending=[True, False, True])
 
 
 def _json_files(folders: Mapping[str, Path], file: str) -> dict[str, dict[str, Any]]:
-    return {
-        name: read_json(folder / file)
-        for name, folder in folders.items()
-        if (folder / file).exists()
-    }
+    paths = {name: folder / file for name, folder in folders.items()}
+    return {name: read_json(path) for name, path in paths.items() if path.exists()}
 
 
 def _tables(folders: Mapping[str, Path], file: str) -> pd.DataFrame:
@@ -112,18 +110,5 @@ def _rates(name: str, folder: Path) -> pd.DataFrame:
     table = pd.read_csv(folder / "learning_rate.csv")
     steps_per_epoch = len(table) // len(pd.read_csv(folder / "history.csv"))
     kept = table.iloc[:: max(1, len(table) // POINTS)]
-    return pd.DataFrame(
-        {
-            "model": name,
-            "epoch": kept["step"] / steps_per_epoch,
-            "learning_rate": kept["learning_rate"],
-        }
-    )
-
-
-def _reliability(folders: Mapping[str, Path]) -> pd.DataFrame:
-    return pd.concat(
-        pd.DataFrame({"model": name, "probabilities": kind, **diagram})
-        for name, folder in folders.items()
-        for kind, diagram in read_json(folder / "calibration.json").items()
-    ).rename(columns={"count": "images"})
+    epoch = kept["step"] / steps_per_epoch
+    return pd.DataFrame({"model": name, "epoch": epoch, "learning_rate": kept["learning_rate"]})

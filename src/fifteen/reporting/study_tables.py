@@ -13,10 +13,9 @@ All functions take one data frame with a row per (row of a study, seed) and the 
     right                     by rule, and by "single", which validation images are right
                               (`fifteen.evaluation.significance.packed`), or None
 
-Shares and their differences are from 0 to 1.
+Shares and their differences are from 0 to 1. The names of rows differ, also between studies.
 """
 
-from collections.abc import Mapping
 from math import nan, sqrt
 
 from fifteen.evaluation.significance import (
@@ -32,8 +31,6 @@ from fifteen.evaluation.significance import (
 import numpy as np
 import pandas as pd
 
-Gain = tuple[float, float, float]  # mean, lower and upper bound
-
 
 def changes_table(results: pd.DataFrame) -> pd.DataFrame:
     """What each change is worth: the rows of studies of single models, in their order.
@@ -47,33 +44,28 @@ def changes_table(results: pd.DataFrame) -> pd.DataFrame:
         study, row, what, compared_with, accuracy, error, gain, gain_error, verdict (None where
         nothing can be judged), parameters, seconds (of the fastest seed), seeds, freedom, errors.
     """
-    by_row = {row: group.set_index("seed")["val_accuracy"] for row, group in _by_row(results)}
-    first = results.drop_duplicates("row").set_index("row")
-    paired = {
-        row: _paired(accuracies, by_row.get(first.loc[row, "compared_with"]))
-        for row, accuracies in by_row.items()
+    groups = _by_row(results)
+    gains = {
+        row: _paired(group, groups.get(group["compared_with"].iloc[0]), "val_accuracy")
+        for row, group in groups.items()
     }
-    spread, _ = pooled_deviation(list(accuracies) for accuracies in by_row.values())
-    spread_of_gains, freedom = pooled_deviation(gains for gains in paired.values() if gains)
+    spread, _ = pooled_deviation(list(group["val_accuracy"]) for group in groups.values())
+    spread_of_gains, freedom = pooled_deviation(each for each in gains.values() if each)
     errors = errors_beyond_chance(freedom) if freedom else nan
     rows = []
-    for row, group in _by_row(results):
-        gains = paired[row]
-        gain = float(np.mean(gains)) if gains else nan
-        gain_error = _standard_error(spread_of_gains, len(gains))
+    for row, group in groups.items():
+        gain = float(np.mean(gains[row])) if gains[row] else nan
+        gain_error = _standard_error(spread_of_gains, len(gains[row]))
         rows.append(
             {
-                **first.loc[row, ["study", "what", "compared_with", "parameters"]].to_dict(),
-                "row": row,
+                **group.iloc[0][["study", "row", "what", "compared_with", "parameters"]],
                 "accuracy": group["val_accuracy"].mean(),
                 "error": _standard_error(spread, len(group)),
                 "gain": gain,
                 "gain_error": gain_error,
-                "verdict": None
-                if np.isnan(gain_error)
-                else verdict_beyond(gain, gain_error, errors),
+                "verdict": verdict_beyond(gain, gain_error, errors) if gain_error >= 0 else None,
                 "seconds": group["seconds"].min(),
-                "seeds": tuple(sorted(group["seed"])),
+                "seeds": tuple(group["seed"]),
             }
         )
     return pd.DataFrame(rows).assign(freedom=freedom, errors=errors)
@@ -87,45 +79,34 @@ def designs_table(results: pd.DataFrame) -> pd.DataFrame:
     the images that are right are known, the interval is over the images; else over seeds.
 
     Returns:
-        study, row, what, single, single_loss, sum, sum_gain, sum_low, sum_high, sum_verdict, rule,
-        best_gain, best_low, best_high, best_verdict, rules, seconds (of the fastest seed), seeds.
+        study, row, what, single, sum_gain, sum_low, sum_high, sum_verdict, rule, best_gain,
+        best_low, best_high, best_verdict, rules, seconds (of the fastest seed), seeds. A row
+        without a seed in common with what it is compared with is left out.
     """
-    groups = dict(_by_row(results))
-    rows = []
-    for row, group in groups.items():
-        control = groups.get(group["compared_with"].iloc[0], group)
-        common = sorted(set(group["seed"]) & set(control["seed"]))
+    groups, rows = _by_row(results), []
+    for group in groups.values():
+        control = groups.get(group["compared_with"].iloc[0], group).set_index("seed")
+        common = [seed for seed in group["seed"] if seed in control.index]
         if not common:
             continue
-        alone = control.set_index("seed").loc[common]
-        together = group.set_index("seed").loc[common]
-        rules = {
-            rule: float(np.mean([one[rule] for one in group["rules"]]))
-            for rule in group["rules"].iloc[0]
-        }
-        best = max(rules, key=lambda rule: rules[rule])
-        gains = {"sum": _gain(together, alone, "sum"), "best": _gain(together, alone, best)}
-        judged = {
-            f"{name}_{key}": value
-            for name, gain in gains.items()
-            for key, value in zip(
-                ("gain", "low", "high", "verdict"),
-                (*gain, None if np.isnan(gain[1]) else verdict_of(*gain[1:])),
-                strict=True,
-            )
-        }
+        alone, together = control.loc[common], group.set_index("seed").loc[common]
+        rules = pd.DataFrame(list(group["rules"])).mean().to_dict()
+        rule = str(max(rules, key=lambda each: rules[each]))
+        judged: dict[str, object] = {}
+        for name, each in (("sum", "sum"), ("best", rule)):
+            gain, low, high = _gain(together, alone, each)
+            verdict = None if pd.isna(low) else verdict_of(low, high)
+            judged |= {f"{name}_gain": gain, f"{name}_low": low, f"{name}_high": high}
+            judged[f"{name}_verdict"] = verdict
         rows.append(
             {
-                **group.iloc[0][["study", "what"]].to_dict(),
-                "row": row,
+                **group.iloc[0][["study", "row", "what"]],
                 "single": alone["single_accuracy"].mean(),
-                "single_loss": alone["val_loss"].mean(),
-                "sum": rules["sum"],
                 **judged,
-                "rule": best,
+                "rule": rule,
                 "rules": rules,
                 "seconds": group["seconds"].min(),
-                "seeds": tuple(sorted(group["seed"])),
+                "seeds": tuple(group["seed"]),
             }
         )
     return pd.DataFrame(rows)
@@ -135,22 +116,20 @@ def seeds_table(results: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds and the standard deviation between them.
 
     Returns:
-        row, seeds, and of validation, test and tta the mean and NAME_deviation; parameters; seconds
-        (mean of the machine with most seeds), device.
+        row, seeds, and of validation, test and tta the mean and NAME_deviation; seconds (the mean
+        on the machine with most of the seeds).
     """
     measures = {"val_accuracy": "validation", "test_accuracy": "test", "test_tta_accuracy": "tta"}
     rows = []
-    for row, group in _by_row(results):
+    for row, group in _by_row(results).items():
         device = group["device"].mode().iloc[0]
         rows.append(
             {
                 "row": row,
-                "seeds": tuple(sorted(group["seed"])),
+                "seeds": tuple(group["seed"]),
                 **{name: group[key].mean(skipna=False) for key, name in measures.items()},
                 **{f"{name}_deviation": group[key].std() for key, name in measures.items()},
-                "parameters": group["parameters"].iloc[0],
                 "seconds": group.loc[group["device"] == device, "seconds"].mean(),
-                "device": device,
             }
         )
     return pd.DataFrame(rows)
@@ -161,52 +140,42 @@ def against_single(results: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         row, compared_with, difference, low, high (Student's t over the seeds that both have, at
-        least two), verdict, seeds.
+        least two), verdict, seeds (how many).
     """
-    groups = dict(_by_row(results))
-    rows = []
+    groups, rows = _by_row(results), []
     for row, group in groups.items():
-        single = groups.get(group["compared_with"].iloc[0])
-        if single is None:
-            continue
-        gains = _paired(*(one.set_index("seed")["test_accuracy"] for one in (group, single)))
+        other = group["compared_with"].iloc[0]
+        gains = _paired(group, groups.get(other), "test_accuracy")
         if len(gains) > 1:
             middle, low, high = interval_over_seeds(gains)
-            rows.append((row, group["compared_with"].iloc[0], middle, low, high, len(gains)))
-    table = pd.DataFrame(rows, columns=["row", "compared_with", "difference", "low", "high", "seeds"])
-    return table.assign(verdict=[verdict_of(*bounds) for bounds in zip(table.low, table.high)])
+            rows.append((row, other, middle, low, high, verdict_of(low, high), len(gains)))
+    columns = ["row", "compared_with", "difference", "low", "high", "verdict", "seeds"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def _by_row(results: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    ordered = results.sort_values(["order", "seed"], kind="stable")
-    return [(str(row), group) for row, group in ordered.groupby("row", sort=False)]
+def _by_row(results: pd.DataFrame) -> dict[object, pd.DataFrame]:
+    """The results of each row, by seed; rows in their order."""
+    return dict(iter(results.sort_values(["order", "seed"]).groupby("row", sort=False)))
 
 
-def _paired(values: pd.Series, others: pd.Series | None) -> list[float]:
-    """The differences from other values with the same seeds, in their order."""
-    if others is None:
+def _paired(group: pd.DataFrame, other: pd.DataFrame | None, measure: str) -> list[float]:
+    """The differences from another row, of the seeds that both have."""
+    if other is None:
         return []
-    common = sorted(set(values.index) & set(others.index))
-    return [values[seed] - others[seed] for seed in common]
+    both = group.merge(other, on="seed", suffixes=("", "_other"))
+    return list(both[measure] - both[f"{measure}_other"])
 
 
 def _standard_error(deviation: float | None, count: int) -> float:
     return nan if deviation is None or count == 0 else deviation / sqrt(count)
 
 
-def _gain(together: pd.DataFrame, alone: pd.DataFrame, rule: str) -> Gain:
-    """What a rule gains over one model, seed by seed, with its 95 % interval."""
+def _gain(together: pd.DataFrame, alone: pd.DataFrame, rule: str) -> tuple[float, float, float]:
+    """What a rule gains over one model, seed by seed, with its 95 % interval, if there is one."""
     if together["right"].notna().all() and alone["right"].notna().all():
-        return interval_over_images(_right(together, rule), _right(alone, "single"))
+        by_rule = np.array([unpacked(right[rule]) for right in together["right"]])
+        by_one = np.array([unpacked(right["single"]) for right in alone["right"]])
+        return interval_over_images(by_rule, by_one)
     accuracies = together["rules"].map(lambda rules: rules[rule])
-    gains = _paired(accuracies, alone["single_accuracy"])
+    gains = list(accuracies - alone["single_accuracy"])
     return interval_over_seeds(gains) if len(gains) > 1 else (gains[0], nan, nan)
-
-
-def _right(results: pd.DataFrame, rule: str) -> np.ndarray:
-    """(seeds, N): which images are right by a rule, or by the `single` model."""
-
-    def of_seed(right: Mapping[str, str]) -> np.ndarray:
-        return unpacked(right[rule])
-
-    return np.array([of_seed(right) for right in results["right"]])

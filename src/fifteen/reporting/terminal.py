@@ -8,12 +8,13 @@ from typing import Any
 from fifteen.reporting.content import short_content
 from fifteen.reporting.documents import render
 from fifteen.reporting.findings import findings
+from fifteen.reporting.formats import Table
 from fifteen.reporting.frames import models_frame
-from fifteen.reporting.tables import terminal_table
+from fifteen.reporting.tables import TERMINAL
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
 
 WIDTH = 100
 
@@ -25,11 +26,10 @@ def results(metrics: Mapping[str, Any], is_terminal: bool = False) -> str:
         metrics: the content of reports/metrics.json.
         is_terminal: whether the text may be bold and coloured; else it is plain.
     """
-    shown = terminal_table(models_frame(metrics))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for at, column in enumerate(shown.columns):
-        justify = "left" if at in (0, len(shown.columns) - 1) else "right"
-        table.add_column(column.head, justify=justify, no_wrap=True, overflow="ellipsis")
+    shown = Table(models_frame(metrics), TERMINAL)
+    table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
+    for column, numeric in zip(shown.columns, shown.numeric, strict=True):
+        table.add_column(column.head, justify="right" if numeric else "left", no_wrap=True)
     for row in shown.cells():
         table.add_row(*row)
     text = io.StringIO()
