@@ -139,7 +139,7 @@ def _change_study(rows: pd.DataFrame) -> Content:
 def _designs(results: pd.DataFrame) -> Content:
     """How several models share the epochs of one, by study."""
     designs = study_tables.designs_table(results)
-    rules = pd.concat([designs, designs["rules"].apply(pd.Series).drop(columns="sum")], axis=1)
+    rules = pd.concat([designs, designs["rules"].apply(pd.Series)], axis=1)
     studies = [
         {
             "name": name,
