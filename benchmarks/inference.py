@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 from recorded_stage import RSS_UNIT
+from tabulate import tabulate
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # of the processes too
 
 from fifteen.errors import UserError, run_stage  # noqa: E402
-from fifteen.reporting.tables import markdown_table  # noqa: E402
 from predict import BATCH  # noqa: E402
 
 SIZE = (32, 32, 3)
@@ -104,7 +104,7 @@ def main() -> None:
         ]
         for name, (speed, peak) in medians.items()
     ]
-    print(markdown_table(header, rows, text_columns=1))
+    print(tabulate(rows, header, tablefmt="pipe", disable_numparse=True))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from fifteen.config import load_params
 from fifteen.data.arrays import read_part
 from fifteen.errors import UserError, run_stage
 from fifteen.files import read_json, write_json
-from fifteen.reporting.tables import best_of
+from fifteen.reporting.numbers_file import best_first
 
 import numpy as np
 import prediction
@@ -232,7 +232,7 @@ def targets(
     most = max(overheads, key=overheads.get)
     answered = prediction.measure("champion", repeats, project.root, project.environment)
     first, thousand = answered.values()
-    best = best_of(read_json(project.root / "reports" / "metrics.json")["models"])
+    best = best_first(read_json(project.root / "reports" / "metrics.json")["models"])[0]
     opened = [ui(project) for _ in range(repeats)]
     new, again = store_seconds(repeats)
     return [

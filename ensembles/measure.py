@@ -17,11 +17,11 @@ from fifteen.errors import run_stage
 from fifteen.evaluation.calibration import fit_temperature, with_temperature
 from fifteen.evaluation.diversity import diversity
 from fifteen.evaluation.metrics import negative_log_likelihood
+from fifteen.evaluation.significance import packed
 from fifteen.evaluation.test_time_augmentation import predict_views
 from fifteen.files import write_json
 from fifteen.git import commit
 from fifteen.measuring import planned, trained_beside
-from fifteen.reporting.ensembles import packed
 from fifteen.training.checkpoint import load_variables
 from fifteen.training.fit import best_file, snapshot_file
 from fifteen.training.history import best_epoch

@@ -19,10 +19,33 @@ from fifteen.errors import UserError, run_stage
 from fifteen.experiments import read_from_experiment
 from fifteen.files import read_json, write_json
 from fifteen.git import commit, require_full_clone
-
-from fifteen.reporting.seeds import seeds_markdown, trained
+from fifteen.reporting.first_edition import study_results
+from fifteen.reporting.formats import Table
+from fifteen.reporting.study_tables import seeds_table
+from fifteen.reporting.tables import SEEDS
 
 RESULT = Path("reports/seeds.json")
+
+
+def trained(metrics: dict[str, Any], variant: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a model, with its accuracies as shares.
+
+    Args:
+        metrics: its `reports/models/NAME/metrics.json`.
+        variant: the same of what it was trained as; for an ensemble that is another model.
+    """
+    views = metrics.get("test_tta")
+    return {
+        "seed": variant["seed"],
+        "training": variant["hyperparameters"],
+        "method": "best" if "chosen_from" in metrics else metrics.get("method"),
+        "parameters": metrics["parameters"],
+        "validation_accuracy": metrics["validation"]["accuracy"],
+        "test_accuracy": metrics["test"]["accuracy"],
+        "test_tta_accuracy": views["accuracy"] if views else None,
+        "train_seconds": metrics["train_seconds"],
+        "hardware": metrics["hardware"],
+    }
 
 
 def evaluated(model: str, read: Callable[[Path], str]) -> dict[str, Any]:
@@ -90,7 +113,8 @@ def main() -> None:
                 known[model].append(of_experiment(model, seed))
                 write_json(RESULT, known)
     write_json(RESULT, known)
-    print(seeds_markdown({model: known[model] for model in here}))
+    seeds = study_results(Path(), "cifar100")["seeds"]
+    print(Table(seeds_table(seeds[seeds["row"].isin(here)]), SEEDS).markdown())
 
 
 if __name__ == "__main__":
