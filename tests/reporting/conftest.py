@@ -180,7 +180,10 @@ def studies():
 
     seeds = [
         result("seeds", row, order, other, seed, accuracy + seed / 100)
-        for row, order, other, accuracy in (("swift", 0, None, 0.7), ("swift_sum", 1, "swift", 0.72))
+        for row, order, other, accuracy in (
+            ("swift", 0, None, 0.7),
+            ("swift_sum", 1, "swift", 0.72),
+        )
         for seed in (1, 2)
     ]
     designs = [design("cycle", 0, None, 50, 52), design("five", 1, "cycle", 30, 65)]

@@ -44,7 +44,12 @@ TERMINAL = (
     Column("kind", "kind"),
 )
 CALIBRATED = "{0:.3f} ({1:.3f})".format
-OF_CLASS = "{1} ({0:.2%})".format
+
+
+def _of_class(share: float, name: str) -> str:
+    return f"{name} ({percent(share)} %)"
+
+
 DETAILS = (
     Column("model", "model"),
     Column("six views %", "tta", percent, best="max"),
@@ -54,8 +59,8 @@ DETAILS = (
     Column("ECE (calibrated)", "ece", CALIBRATED, ("calibrated_ece",), "min"),
     Column("temperature", "temperature", decimals),
     Column("epochs", "epochs", whole),
-    Column("best class", "best_accuracy", OF_CLASS, ("best_class",)),
-    Column("worst class", "worst_accuracy", OF_CLASS, ("worst_class",)),
+    Column("best class", "best_accuracy", _of_class, ("best_class",)),
+    Column("worst class", "worst_accuracy", _of_class, ("worst_class",)),
 )
 ORIGINAL = (
     Column("system", "model"),
