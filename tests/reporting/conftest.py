@@ -35,33 +35,17 @@ ANSWERS = {
 
 def model(name, kind, validation, **extra):
     accuracy = float((ANSWERS[name][0] == LABELS).mean())
-    return {
-        "kind": kind,
-        "seed": 42,
-        "network": "baseline",
-        "epochs": 15,
-        "images_seen": 675000,
-        "parameters": 1253284,
-        "train_seconds": 235.6,
-        "validation": {"accuracy": validation},
-        "temperature": 0.5,
-        "hardware": HARDWARE,
-        "hyperparameters": copy.deepcopy(TRAINING),
-        "run_id": f"run of {name}",
-        "test": {
-            "accuracy": accuracy,
-            "accuracy_ci95": [accuracy - 0.01, accuracy + 0.02],
-            "top5_accuracy": 0.75,
-            "nll": 2.3456,
-            "ece": 0.0789,
-            "calibrated_nll": 2.1234,
-            "calibrated_ece": 0.0123,
-            "best_class": {"id": 0, "name": "apple", "accuracy": 0.875},
-            "worst_class": {"id": 1, "name": "bee | <b>", "accuracy": 0.04},
-            "confused_pairs": [{"true": "bee | <b>", "predicted": "apple", "count": 12}],
-        },
-        **extra,
-    }
+    scores = {"nll": 2.3456, "ece": 0.0789, "calibrated_nll": 2.1234, "calibrated_ece": 0.0123}
+    classes = {"best_class": {"id": 0, "name": "apple", "accuracy": 0.875}}
+    classes |= {"worst_class": {"id": 1, "name": "bee | <b>", "accuracy": 0.04}}
+    pairs = [{"true": "bee | <b>", "predicted": "apple", "count": 12}]
+    test = {"accuracy": accuracy, "accuracy_ci95": [accuracy - 0.01, accuracy + 0.02]}
+    test |= {"top5_accuracy": 0.75, **scores, **classes, "confused_pairs": pairs}
+    trained = {"seed": 42, "network": "baseline", "hyperparameters": copy.deepcopy(TRAINING)}
+    trained |= {"epochs": 15, "images_seen": 675000, "parameters": 1253284, "train_seconds": 235.6}
+    measured = {"validation": {"accuracy": validation}, "temperature": 0.5, "test": test}
+    run = {"run_id": f"run of {name}", "hardware": HARDWARE}
+    return {"kind": kind, **trained, **measured, **run, **extra}
 
 
 @pytest.fixture
@@ -102,20 +86,11 @@ def metrics(models, data):
 
 def trial(number, accuracies, *, epochs=2, parent=None, message=None):
     """An entry of the `trials` of a search.json; `message` makes it a failed one."""
-    return {
-        "trial": f"{number:04}",
-        "configuration": parent or f"{number:04}",
-        "status": "failed" if message else "completed",
-        "bracket": 1,
-        "rung": 0,
-        "epochs": epochs,
-        "promoted_from": parent,
-        "hyperparameters": {"schedule.peak": 0.001},
-        "val_accuracy": None if message else max(accuracies),
-        "seconds": 10.4 * len(accuracies),
-        "message": message,
-        "accuracies": accuracies,
-    }
+    best, status = (None, "failed") if message else (max(accuracies), "completed")
+    entry = {"trial": f"{number:04}", "configuration": parent or f"{number:04}", "status": status}
+    entry |= {"bracket": 1, "rung": 0, "epochs": epochs, "promoted_from": parent}
+    entry |= {"hyperparameters": {"schedule.peak": 0.001}, "accuracies": accuracies}
+    return entry | {"val_accuracy": best, "seconds": 10.4 * len(accuracies), "message": message}
 
 
 def taken_back(name, winner, baseline, accuracy, message=None):

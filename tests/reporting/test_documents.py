@@ -21,11 +21,6 @@ def content(metrics, recorded, studies):
     return report_content(metrics, recorded, studies)
 
 
-@pytest.fixture
-def page(content, recorded, reports):
-    return render_page(content, reports, report_charts(content, recorded))
-
-
 def test_the_results_are_those_of_the_snapshot(content):
     """With FIFTEEN_SNAPSHOT=1 the snapshot is written anew: look at what has changed."""
     text = render("report.md.j2", content)
@@ -60,40 +55,36 @@ def test_the_card_is_of_the_champion(content, metrics):
     assert "0 to 35 and 45 to 100 % of them" in text
 
 
-def test_nothing_on_the_page_comes_from_elsewhere(page):
+class Checked(HTMLParser):
+    """Checks that every element is closed, and collects what is linked within the page."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids, self.anchors = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.anchors += [attributes["href"]] if tag == "a" else []
+        self.open += [] if tag in {"meta", "img", "option", "br"} else [tag]
+
+    def handle_endtag(self, tag):
+        assert tag == "option" or self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_needs_nothing_from_elsewhere(content, recorded, reports):
+    page = render_page(content, reports, report_charts(content, recorded))
     assert len(page) < 3_000_000
-    text = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
-    assert not re.findall(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(?!data:)[^"]*"', text)
     assert page.count("window.vegaEmbed=") == 1
-
-
-def test_the_page_is_whole(page):
-    class Parser(HTMLParser):
-        def __init__(self):
-            super().__init__()
-            self.open, self.ids, self.anchors = [], [], []
-
-        def handle_starttag(self, tag, attrs):
-            attributes = dict(attrs)
-            self.ids += [attributes["id"]] if "id" in attributes else []
-            self.anchors += [attributes["href"]] if tag == "a" and "href" in attributes else []
-            if tag not in {"meta", "img", "option", "br"}:
-                self.open.append(tag)
-
-        def handle_endtag(self, tag):
-            if tag != "option":
-                assert self.open.pop() == tag
-
-    parser = Parser()
+    text = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.findall(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(?!data:)[^"]*"', text)
+    assert "bee | <b>" not in text
+    assert "bee | &lt;b&gt;" in text
+    parser = Checked()
     parser.feed(page)
     assert not parser.open
     assert len(set(parser.ids)) == len(parser.ids)
     assert {anchor[1:] for anchor in parser.anchors if anchor.startswith("#")} <= set(parser.ids)
-
-
-def test_names_are_text_in_every_document(page):
-    assert "bee | <b>" not in re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
-    assert "bee | &lt;b&gt;" in page
 
 
 def test_every_chart_can_be_drawn(content, recorded):
@@ -104,10 +95,9 @@ def test_every_chart_can_be_drawn(content, recorded):
     }
     for chart in charts.values():
         assert chart_png(chart).startswith(b"\x89PNG")
-    assert chart_png(charts["curves"]) == chart_png(charts["curves"])
 
 
-def test_a_report_of_the_baseline_alone(metrics, recorded, models, reports):
+def test_a_report_of_the_baseline_alone(metrics, recorded, models):
     models = {"baseline": models["baseline"]}
     alone = metrics | {"models": models, "comparisons": []}
     content = report_content(alone, recorded, {})
@@ -115,7 +105,7 @@ def test_a_report_of_the_baseline_alone(metrics, recorded, models, reports):
     text = render("report.md.j2", content)
     assert "it is the baseline itself." in text
     assert "What each change is worth" not in text
-    assert render_page(content, reports, report_charts(content, recorded))
+    assert "differences" not in report_charts(content, recorded)
 
 
 def test_the_terminal_is_plain_and_narrow(metrics):
@@ -138,14 +128,8 @@ def test_the_terminal_says_ties_and_warns_of_few_validation_images(metrics):
     assert "one image is 0.50 pp" in text
 
 
-def test_what_to_do_next():
+def test_what_else_the_terminal_says(metrics):
     steps = next_steps(Path("a/report.html"), "digits", "dvc exp run -S seed=1").splitlines()
     assert steps[0] == "Report, with charts:     a/report.html"
     assert "make serve MODEL=fifteen-digits@champion" in steps[2]
-    assert "dvc exp run -S seed=1" in steps[5]
-
-
-def test_the_headline_names_the_data(metrics):
-    first, second = headline(metrics).splitlines()
-    assert first.startswith("swift_sum, the model with the best validation accuracy")
-    assert second.startswith("(cifar100: 1,500 training, 3,000 validation and 300 test images;")
+    assert headline(metrics).splitlines()[1].startswith("(cifar100: 1,500 training, 3,000 valid")

@@ -98,8 +98,3 @@ def test_seeds_by_hand(studies):
     assert len(gains) == 1
     assert gains.loc[0, "difference"] == pytest.approx(0.02)
     assert (gains.loc[0, "verdict"], gains.loc[0, "seeds"]) == ("better", 2)
-
-
-def test_an_order_of_rows_in_the_data_changes_nothing(studies):
-    changes = studies["changes"]
-    pd.testing.assert_frame_equal(changes_table(changes), changes_table(changes[::-1]))
