@@ -97,14 +97,18 @@ def test_every_chart_can_be_drawn(content, recorded):
         assert chart_png(chart).startswith(b"\x89PNG")
 
 
-def test_a_report_of_the_baseline_alone(metrics, recorded, models):
+def test_a_report_of_the_baseline_alone_on_data_without_copies(metrics, recorded, models):
     models = {"baseline": models["baseline"]}
-    alone = metrics | {"models": models, "comparisons": []}
+    alone = metrics | {"models": models, "comparisons": [], "source": "digits"}
+    recorded.data["copies_of_training_images"] = []
+    recorded.classes.loc[0, "accuracy"] = float("nan")  # a class without test images
     content = report_content(alone, recorded, {})
     content |= {"searches": [], "diversities": {}}
     text = render("report.md.j2", content)
     assert "it is the baseline itself." in text
     assert "What each change is worth" not in text
+    assert "original study" not in text
+    assert "a training image too" not in text
     assert "differences" not in report_charts(content, recorded)
 
 

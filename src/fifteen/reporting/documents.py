@@ -139,7 +139,7 @@ def render_page(
     page = {
         "body": Markup(parser.renderer.render(tokens, parser.options, {})),
         "sections": sections,
-        "scripts": Markup(vl_convert.javascript_bundle(None)),
+        "scripts": Markup(vl_convert.javascript_bundle()),  # type: ignore[call-arg]
     }
     return render("page.html.j2", {**content, **page})
 

@@ -159,9 +159,9 @@ def worst_classes_frame(classes: pd.DataFrame, count: int = 10) -> pd.DataFrame:
         count: at most so many classes of each model.
 
     Returns:
-        The same columns, low, high and place (1 for the worst).
+        The same columns, low, high and place (1 for the worst), without classes without images.
     """
-    ordered = classes.sort_values(["model", "accuracy"], kind="stable")
+    ordered = classes.dropna(subset=["accuracy"]).sort_values(["model", "accuracy"], kind="stable")
     worst = ordered.groupby("model", sort=False).head(count)
     right = (worst["accuracy"] * worst["images"]).round().astype(int)
     bounds = [wilson_interval(*one) for one in zip(right, worst["images"], strict=True)]

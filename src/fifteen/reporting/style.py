@@ -11,7 +11,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from PIL import Image
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "figure.dpi": 150,
     "savefig.dpi": "figure",
     "figure.constrained_layout.w_pad": 0.08,
@@ -27,7 +27,7 @@ _SETTINGS = {
 
 def figure_style() -> AbstractContextManager[None]:
     """The settings of figures, on top of matplotlib's defaults: no matplotlibrc is read."""
-    plain: dict[Any, object] = {
+    plain: dict[Any, Any] = {
         key: value
         for key, value in matplotlib.rcParamsDefault.items()
         if not key.startswith(("backend", "interactive", "toolbar"))
