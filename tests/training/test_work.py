@@ -65,7 +65,7 @@ def test_another_name_is_another_folder():
         ("networks/convnet.py", True),
         ("training/losses.py", True),
         ("tuning/oracle.py", True),
-        ("reporting/page.py", False),
+        ("reporting/charts.py", False),
         ("tracking.py", False),
     ],
 )
