@@ -138,14 +138,13 @@ def right(count):
 @pytest.fixture
 def studies():
     """Two walks' steps and one thing left out; two designs; a model and an ensemble of 2 seeds."""
+    rows = [("ladder", "start", None, (0.40, 0.42)), ("ladder", "flips", "start", (0.50, 0.53))]
+    rows += [("ladder", "wide", "flips", (0.51,)), ("leave_one_out", "no_flip", "wide", (0.41,))]
+    rows += [("leave_one_out", "no_crop", "wide", (0.50,))]
     changes = [
-        result("ladder", "start", 0, None, 1, 0.40),
-        result("ladder", "start", 0, None, 2, 0.42),
-        result("ladder", "flips", 1, "start", 1, 0.50),
-        result("ladder", "flips", 1, "start", 2, 0.53),
-        result("ladder", "wide", 2, "flips", 1, 0.51),
-        result("leave_one_out", "no_flip", 3, "wide", 1, 0.41),
-        result("leave_one_out", "no_crop", 4, "wide", 1, 0.50),
+        result(study, row, order, other, seed, accuracy)
+        for order, (study, row, other, accuracies) in enumerate(rows)
+        for seed, accuracy in enumerate(accuracies, start=1)
     ]
 
     def design(row, order, compared_with, single, together):

@@ -107,9 +107,9 @@ def render(template: str, content: Mapping[str, Any], medium: MarkdownMedium | N
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    shown = ("percent", "points", "decimals", "whole", "p_value", "setting", "listed")
-    environment.filters |= {name: getattr(formats, name) for name in shown}
+    filters = ("percent", "points", "decimals", "whole", "p_value", "setting", "listed")
     functions = ("interval", "points_with_error", "share_with_interval")
+    environment.filters |= {name: getattr(formats, name) for name in filters}
     environment.globals |= {name: getattr(formats, name) for name in functions}
     environment.globals["medium"] = medium or MarkdownMedium()
     text = environment.get_template(template).render(content)

@@ -38,12 +38,8 @@ def numbers_file(
         for name, model in models.items()
     }
     comparisons = compare_all(models, labels, answers)
-    to_baseline = [c for c in comparisons if c["b"] == BASELINE and c["a"] in models]
-    good = [
-        c["a"]
-        for c in to_baseline
-        if c["verdict"] == "better" and models[c["a"]]["kind"] == "single"
-    ]
+    better = {c["a"] for c in comparisons if c["b"] == BASELINE and c["verdict"] == "better"}
+    good = [name for name, model in models.items() if name in better and model["kind"] == "single"]
     names = [entry["class"] for entry in data["images_per_class"]]
     return {
         "source": data["source"],
