@@ -92,7 +92,7 @@ def reliability_diagrams(
     for kind, given in by_kind.items():
         bins = reliability(given, labels)
         diagrams[kind] = {
-            key: values[bins.count > 0].tolist() for key, values in bins._asdict().items()
+            key: values[bins.count > 0].tolist() for key, values in vars(bins).items()
         }
     return diagrams
 

@@ -204,9 +204,3 @@ def test_the_order_of_the_members_does_not_matter(method, members, images):
     turned = build_ensemble(members[::-1], method).predict(images, verbose=0)
     np.testing.assert_allclose(found, turned, atol=1e-6)
     np.testing.assert_array_equal(found.argmax(axis=1), turned.argmax(axis=1))
-
-
-@pytest.mark.parametrize("number", [0, 1])
-def test_fewer_than_two_members_are_no_ensemble(number, members):
-    with pytest.raises(ValueError, match=f"at least two members, not {number}"):
-        build_ensemble(members[:number], "sum")

@@ -16,7 +16,8 @@ def test_ece_by_hand():
     probabilities, labels = two_classes(
         [0.55, 0.7, 0.8, 0.9, 1.0], [False, True, False, True, True]
     )
-    count, confidence, accuracy = reliability(probabilities, labels, bins=5)
+    bins = reliability(probabilities, labels, bins=5)
+    count, confidence, accuracy = bins.count, bins.confidence, bins.accuracy
     assert count.tolist() == [0, 0, 1, 2, 2]
     np.testing.assert_allclose(confidence, [np.nan, np.nan, 0.55, 0.75, 0.95])
     np.testing.assert_allclose(accuracy, [np.nan, np.nan, 0.0, 0.5, 1.0])
