@@ -29,9 +29,7 @@ class Part:
         """The images at `indices`, in that order."""
         coarse = self.superclass_labels
         return Part(
-            self.images[indices],
-            self.labels[indices],
-            None if coarse is None else coarse[indices],
+            self.images[indices], self.labels[indices], None if coarse is None else coarse[indices]
         )
 
 

@@ -22,12 +22,7 @@ def epochs_of(config: Training, images: int, total_steps: int) -> int:
 
 
 def training_batches(
-    part: Part,
-    config: Training,
-    seed: int,
-    first_epoch: int,
-    classes: int,
-    total_steps: int,
+    part: Part, config: Training, seed: int, first_epoch: int, classes: int, total_steps: int
 ) -> tf.data.Dataset:
     """All batches of a training from `first_epoch` on; every epoch shuffles all images.
 

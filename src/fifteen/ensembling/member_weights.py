@@ -1,4 +1,7 @@
-"""Weights of the members of an ensemble, fitted on the validation images."""
+"""Weights of the members of an ensemble, fitted on the validation images.
+
+`members` are the probabilities of M members, (N, M, C); `labels` the true class ids, (N,).
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -11,17 +14,12 @@ SHARES_OF_FITTED = np.linspace(0, 1, 11)
 ITERATIONS = 200
 
 
-def fit_weights(members: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.ndarray:
+def fit_weights(members: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Maximum-likelihood weights of the members, shrunk towards equal weights by cross-validation.
 
     The maximum-likelihood weights (`likeliest_weights`) overfit a few thousand images. So they get
     the share λ and equal weights the share 1 − λ. Of λ = 0, 0.1, …, 1 the one with the lowest
     negative log-likelihood in five-fold cross-validation is taken.
-
-    Args:
-        members: (N, M, C), probabilities.
-        labels: (N,), true class ids.
-        seed: decides the folds.
 
     Returns:
         (M,), not negative, with the sum 1.
@@ -32,14 +30,14 @@ def fit_weights(members: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.nd
     right = _of_true_class(members, labels)
     equal = np.full(right.shape[1], 1 / right.shape[1])
     losses = np.zeros(len(SHARES_OF_FITTED))
-    for held_out in folds(len(labels), seed):
+    for held_out in folds(len(labels)):
         fitted = likeliest_weights(right[~held_out])
         for i, share in enumerate(SHARES_OF_FITTED):
             losses[i] -= np.log(right[held_out] @ _mixed(share, fitted, equal)).sum()
     return _mixed(SHARES_OF_FITTED[losses.argmin()], likeliest_weights(right), equal)
 
 
-def folds(images: int, seed: int = 0) -> Iterator[np.ndarray]:
+def folds(images: int) -> Iterator[np.ndarray]:
     """The images that each fold holds out, as (images,) booleans; each image is in one fold.
 
     Raises:
@@ -47,7 +45,7 @@ def folds(images: int, seed: int = 0) -> Iterator[np.ndarray]:
     """
     if images < FOLDS:
         raise ValueError(f"{images} images are too few for {FOLDS} folds")
-    fold = np.random.default_rng(seed).permutation(images) % FOLDS
+    fold = np.random.default_rng(0).permutation(images) % FOLDS
     for number in range(FOLDS):
         yield fold == number
 
@@ -57,10 +55,7 @@ def cross_validated(
 ) -> np.ndarray:
     """Weighted sums of the probabilities, (N, C), with weights fitted on the other folds.
 
-    Args:
-        fit: from (N, M, C) probabilities and (N,) labels to M weights.
-        members: (N, M, C).
-        labels: (N,).
+    `fit` gives the weights, (M,), from members and labels.
     """
     combined = np.empty(members[:, 0].shape)
     for held_out in folds(len(labels)):
@@ -73,10 +68,6 @@ def by_every_rule(members: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarr
     """The members combined by every rule that needs their predictions alone.
 
     Rules that are fitted are cross-validated.
-
-    Args:
-        members: (N, M, C), probabilities.
-        labels: (N,), true class ids.
 
     Returns:
         (N, C) probabilities by the name of the rule, from simple to complex.
@@ -106,10 +97,6 @@ def select_greedily(members: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     It starts with the best member. Each step adds the member with which the mean of the
     probabilities has the lowest negative log-likelihood, until none lowers it by more than 1e-4.
-
-    Args:
-        members: (N, M, C), probabilities.
-        labels: (N,), true class ids.
 
     Returns:
         (M,), the share of the selections of each member.

@@ -1,4 +1,7 @@
-"""Calibration: is a model that says 80 % right in 80 % of the cases?"""
+"""Calibration: is a model that says 80 % right in 80 % of the cases?
+
+`probabilities` have the shape (N, C) and are in [0, 1]; `labels` are the true class ids, (N,).
+"""
 
 from dataclasses import dataclass
 
@@ -23,16 +26,8 @@ class Reliability:
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> Reliability:
     """Mean confidence and accuracy of images grouped by their confidence, the top-1 probability.
 
-    Bin m = 1..M holds the confidences in ((m - 1)/M, m/M], as in Guo et al., "On Calibration of
-    Modern Neural Networks" (ICML 2017), section 2.
-
-    Args:
-        probabilities: Class probabilities, shape (N, C), in [0, 1].
-        labels: True class ids, shape (N,), in [0, C).
-        bins: Number of equal-width bins M.
-
-    Returns:
-        Count, mean confidence and accuracy of each bin.
+    Bin m of M (`bins`) holds the confidences in ((m - 1)/M, m/M], as in Guo et al., "On Calibration
+    of Modern Neural Networks" (ICML 2017), section 2.
     """
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
@@ -54,15 +49,8 @@ def expected_calibration_error(
 ) -> float:
     """The mean gap between confidence and accuracy (Guo et al., ICML 2017, equation 3).
 
-    ECE = sum over bins of (images in the bin / N) * |accuracy - mean confidence|.
-
-    Args:
-        probabilities: Class probabilities, shape (N, C), in [0, 1], N > 0.
-        labels: True class ids, shape (N,), in [0, C).
-        bins: Number of equal-width bins.
-
-    Returns:
-        The error in [0, 1]; 0 is perfect calibration.
+    ECE = sum over bins of (images in the bin / N) * |accuracy - mean confidence|. It is in [0, 1];
+    0 is perfect calibration.
     """
     of_bins = reliability(probabilities, labels, bins)
     filled, gaps = of_bins.count > 0, np.abs(of_bins.accuracy - of_bins.confidence)

@@ -1,4 +1,8 @@
-"""Confusion matrices: computing, grouping and drawing them, and the most frequent mistakes."""
+"""Confusion matrices: computing, grouping and drawing them, and the most frequent mistakes.
+
+A matrix has the shape (C, C) and holds numbers of images, int64: rows are true classes, columns
+predicted ones.
+"""
 
 from collections.abc import Sequence
 
@@ -12,28 +16,14 @@ _MISTAKES = np.array([(255, 255, 255), (252, 146, 114), (203, 24, 29), (103, 0, 
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Count the images of each true class by their predicted class.
-
-    Args:
-        labels: True class ids, shape (N,), in [0, classes).
-        predicted: Predicted class ids, shape (N,), in [0, classes).
-        classes: Number of classes C; they may have no images.
-
-    Returns:
-        Counts, shape (C, C), int64; rows are true classes, columns predicted ones.
-    """
+    """The confusion matrix of the true and the predicted class ids, (N,), in [0, classes)."""
     return sklearn_metrics.confusion_matrix(labels, predicted, labels=np.arange(classes))
 
 
 def group_confusion(matrix: np.ndarray, group_of: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Sum a confusion matrix over groups of classes, e.g. from classes to superclasses.
+    """The confusion matrix of groups of classes, such as superclasses.
 
-    Args:
-        matrix: Counts, shape (C, C).
-        group_of: Group id of each class, C integers from 0.
-
-    Returns:
-        Counts, shape (G, G), where G is the largest group id plus 1.
+    `group_of` gives the group id of each class, from 0.
     """
     group_of = np.asarray(group_of)
     membership = np.eye(group_of.max() + 1, dtype=matrix.dtype)[group_of]
@@ -46,9 +36,9 @@ def most_confused_pairs(
     """List the most frequent mistakes.
 
     Args:
-        matrix: Counts, shape (C, C), rows true, columns predicted.
-        names: The C class names.
-        top: Length of the list, at most.
+        matrix: a confusion matrix.
+        names: of the classes.
+        top: length of the list, at most.
 
     Returns:
         At most `top` entries {"true": name, "predicted": name, "count": images}, most frequent
@@ -73,9 +63,9 @@ def confusion_image(matrix: np.ndarray, size: int = 600) -> np.ndarray:
     with 1 % of the images is visible.
 
     Args:
-        matrix: Counts, shape (C, C), rows true, columns predicted; a row may be empty.
-        size: Side in pixels, at most. The side is the largest multiple of C that fits, but at
-            least C.
+        matrix: a confusion matrix; a row may be empty.
+        size: side in pixels, at most. The side is the largest multiple of C that fits, and C if
+            none does.
 
     Returns:
         RGB image, shape (side, side, 3), uint8.

@@ -1,4 +1,8 @@
-"""Scores of the predictions of one model. All shares and probabilities are in [0, 1]."""
+"""Scores of the predictions of one model.
+
+All functions take N > 0 images and C classes: `probabilities` of shape (N, C) in [0, 1], and
+`labels` and `predicted`, the true and the predicted class ids, of shape (N,) in [0, C).
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,12 +18,7 @@ _SUM_TOLERANCE = 1e-3  # for softmax outputs in float16 and bfloat16
 
 
 def accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
-    """The share of images whose predicted class is the true one.
-
-    Args:
-        predicted: Predicted class ids, shape (N,), N > 0.
-        labels: True class ids, shape (N,).
-    """
+    """The share of images whose predicted class is the true one."""
     return float(np.mean(predicted == labels))
 
 
@@ -28,12 +27,7 @@ def top_k_accuracy(probabilities: np.ndarray, labels: np.ndarray, k: int) -> flo
 
     Equal probabilities, which vote shares often are, rank by class id, the lowest first. So top-1
     accuracy is the accuracy of argmax. (`sklearn.metrics.top_k_accuracy_score` ranks the other
-    way.)
-
-    Args:
-        probabilities: Class probabilities, shape (N, C), N > 0.
-        labels: True class ids, shape (N,), in [0, C).
-        k: Number of classes that count; with k >= C the result is 1.
+    way.) With k >= C the result is 1.
     """
     ranked = np.argsort(-probabilities, axis=1, kind="stable")
     return float(np.mean(np.any(ranked[:, :k] == labels[:, np.newaxis], axis=1)))
@@ -45,10 +39,6 @@ def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> fl
     Probabilities are clipped to [1e-7, 1 - 1e-7], as in Keras's cross-entropy losses. So one image
     costs 16.1 nats at most, and vote shares of 0 have a finite loss. (Keras also rescales the row:
     a difference of 1e-5 nats at most for 100 classes.)
-
-    Args:
-        probabilities: Class probabilities, shape (N, C), N > 0.
-        labels: True class ids, shape (N,), in [0, C).
     """
     # In float64, as float32 cannot represent 1 - 1e-7.
     of_true_class = probabilities[np.arange(len(labels)), labels].astype(np.float64)
@@ -56,16 +46,7 @@ def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> fl
 
 
 def per_class_accuracy(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """The recall of each class: the share of its images that are classified right.
-
-    Args:
-        predicted: Predicted class ids, shape (N,).
-        labels: True class ids, shape (N,), in [0, classes).
-        classes: Number of classes C.
-
-    Returns:
-        Accuracies, shape (C,), float64; NaN for a class without images.
-    """
+    """The recall of each class, (C,): the share of its images classified right; NaN without any."""
     images = np.bincount(labels, minlength=classes)
     hits = np.bincount(labels, weights=predicted == labels, minlength=classes)
     return np.divide(hits, images, out=np.full(classes, np.nan), where=images > 0)
@@ -76,10 +57,7 @@ def superclass_accuracy(
 ) -> float:
     """The share of images whose predicted class is of the superclass of the true class.
 
-    Args:
-        predicted: Predicted class ids, shape (N,), in [0, C), N > 0.
-        labels: True class ids, shape (N,), in [0, C).
-        superclass_of: Superclass id of each of the C classes.
+    `superclass_of` is the superclass id of each class.
     """
     superclass_of = np.asarray(superclass_of)
     return accuracy(superclass_of[predicted], superclass_of[labels])
@@ -88,12 +66,7 @@ def superclass_accuracy(
 def wilson_interval(successes: int, total: int) -> tuple[float, float]:
     """The 95 % confidence interval of a proportion: Wilson's score interval (JASA 22, 1927).
 
-    Args:
-        successes: Number of successes, in [0, total].
-        total: Number of trials, > 0.
-
-    Returns:
-        Lower and upper bound.
+    `successes` is in [0, total], and `total` is above 0.
     """
     interval = stats.binomtest(successes, total).proportion_ci(0.95, method="wilson")
     return float(interval.low), float(interval.high)
@@ -111,10 +84,10 @@ def summarize(
     worst classes. Classes without images are neither best nor worst.
 
     Args:
-        probabilities: Class probabilities, shape (N, C); rows sum to 1 within 1e-3.
-        labels: True class ids, shape (N,), in [0, C).
-        names: The C class names.
-        superclass_of: Superclass id of each of the C classes, None where there are none.
+        probabilities: rows sum to 1 within 1e-3.
+        labels: integers.
+        names: of the classes.
+        superclass_of: the superclass id of each class; None without superclasses.
 
     Returns:
         Plain floats, integers, strings, lists and dicts, fit for JSON: accuracy, accuracy_ci95
@@ -154,13 +127,8 @@ def calibrated_scores(
 ) -> dict[str, float]:
     """The scores of calibrated probabilities that a temperature can change.
 
-    Args:
-        probabilities: Class probabilities, shape (N, C), N > 0.
-        labels: True class ids, shape (N,), in [0, C).
-        temperature: Above 0, fitted on other images.
-
-    Returns:
-        calibrated_nll (nats) and calibrated_ece (15 bins).
+    They are calibrated_nll (nats) and calibrated_ece (15 bins). The temperature, above 0, must have
+    been fitted on other images.
     """
     calibrated = with_temperature(probabilities, temperature)
     return {

@@ -16,11 +16,11 @@ def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarra
     the logits z; they differ by a constant in each row, which changes nothing.
 
     Args:
-        probabilities: Class probabilities, shape (N, C); those below 1e-7 count as 1e-7.
+        probabilities: (N, C); those below 1e-7 count as 1e-7.
         temperature: T, above 0.
 
     Returns:
-        Class probabilities, shape (N, C), float64.
+        Probabilities, (N, C), float64.
     """
     return special.softmax(_logarithms(probabilities) / temperature, axis=1)
 
@@ -32,8 +32,8 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     the likelihood has no maximum, and the temperature is 1.
 
     Args:
-        probabilities: Class probabilities, shape (N, C), N > 0.
-        labels: True class ids, shape (N,), in [0, C).
+        probabilities: (N, C), N > 0.
+        labels: true class ids, (N,), in [0, C).
 
     Returns:
         T in [0.05, 20]; 1 if all answers are right.

@@ -65,11 +65,7 @@ def swift(
 
 
 def group(
-    x: keras.KerasTensor,
-    filters: int,
-    activation: str,
-    identity_init: bool,
-    residual: bool,
+    x: keras.KerasTensor, filters: int, activation: str, identity_init: bool, residual: bool
 ) -> keras.KerasTensor:
     """A convolution to `filters` channels with pooling, then a residual pair of 3×3 convolutions.
 

@@ -8,12 +8,7 @@ from pathlib import Path
 
 from fifteen.common.errors import UserError
 from fifteen.data.arrays import Part
-from fifteen.data.batches import (
-    epochs_of,
-    evaluation_batches,
-    steps_per_epoch,
-    training_batches,
-)
+from fifteen.data.batches import epochs_of, evaluation_batches, steps_per_epoch, training_batches
 from fifteen.params.sections import Averaging, Training
 from fifteen.training import devices
 from fifteen.training.adaptation import limit_momentum

@@ -97,10 +97,7 @@ def training_run(
     }
     work = work_folder(name.replace(" ", "-"), decides, code=__name__)
     experiment = f"{classes.source}-{pipeline}" if pipeline else classes.source
-    with (
-        at_work(work),
-        runs.resumable_run(experiment, name, stage, resume_key(work)) as run,
-    ):
+    with at_work(work), runs.resumable_run(experiment, name, stage, resume_key(work)) as run:
         run.log_params(config.model_dump() | {"seed": seed, "precision": machine.precision})
         run.set_tags({"device": machine.device})  # may change when a training is resumed
         run.log_data(classes.source, checksums)
