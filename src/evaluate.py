@@ -189,7 +189,7 @@ def main() -> None:
         if run.id != run_id:  # this store does not have the run of the training
             run.log_params({key: result[key] for key in ("kind", "epochs")})
             run.log_params({"network": {"name": result["network"]}})
-            run.log_metrics({"val/best_accuracy": result["validation"]["accuracy"]})
+            run.set_metrics({"val/best_accuracy": result["validation"]["accuracy"]})
             run.log_model(model, IMAGE_SHAPE, classes.names, result["temperature"])
     for part, values in by_views.items():
         low, high = values["accuracy_ci95"]

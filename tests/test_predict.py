@@ -66,8 +66,8 @@ def test_probabilities_are_calibrated(ask):
     (answer,) = json.loads(output)
     given = np.array([256, 1, 1]) / 258
     expected = given**2 / (given**2).sum()  # the temperature is a half
-    found = [entry["probability"] for entry in answer["classes"]]
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    actual = [entry["probability"] for entry in answer["classes"]]
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
     assert status == 0
 
 
@@ -147,9 +147,9 @@ def test_a_model_of_other_classes(ask):
 def test_registered_models(monkeypatch, wanted, name, alias):
     from fifteen.tracking import registry
 
-    found = registry.Registered(Path("m.keras"), CLASSES, 1.5)
+    actual = registry.Registered(Path("m.keras"), CLASSES, 1.5)
     asked = []
-    monkeypatch.setattr(registry, "download", lambda *where: asked.append(where) or found)
+    monkeypatch.setattr(registry, "download", lambda *where: asked.append(where) or actual)
     assert predict.find_registered(wanted) == (Path("m.keras"), CLASSES, 1.5)
     assert asked == [(name, alias)]
 

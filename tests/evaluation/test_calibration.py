@@ -99,10 +99,10 @@ def test_with_temperature_by_hand():
 def test_a_zero_stays_finite_and_the_answer_the_same():
     votes = np.array([[0.6, 0.4, 0.0]], np.float32)
     for temperature in (0.05, 1.0, 20.0):
-        found = with_temperature(votes, temperature)
-        assert np.isfinite(found).all()
-        assert found.argmax() == 0
-        assert found.sum() == pytest.approx(1)
+        actual = with_temperature(votes, temperature)
+        assert np.isfinite(actual).all()
+        assert actual.argmax() == 0
+        assert actual.sum() == pytest.approx(1)
 
 
 def test_fitted_temperature_of_two_classes_by_hand():

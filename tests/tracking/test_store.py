@@ -101,16 +101,16 @@ def test_every_place_that_names_files_is_known(root):
     """A column that a later MLflow adds would be left behind."""
     with new_run("columns", "x", "train x"):
         pass
-    found, mark = set(), (root / "mlruns" / "artifacts").as_uri()
+    actual, mark = set(), (root / "mlruns" / "artifacts").as_uri()
     with sqlite3.connect(root / "mlruns" / "mlflow.db") as connection:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         for (table,) in tables.fetchall():
             for _, column, *_ in connection.execute(f"PRAGMA table_info({table})").fetchall():
                 query = f"SELECT 1 FROM {table} WHERE instr({column}, ?)"
                 if connection.execute(query, [mark]).fetchone():
-                    found.add((table, column))
-    assert {("experiments", "artifact_location"), ("runs", "artifact_uri")} <= found
-    assert found <= set(store.LOCATIONS.items())
+                    actual.add((table, column))
+    assert {("experiments", "artifact_location"), ("runs", "artifact_uri")} <= actual
+    assert actual <= set(store.LOCATIONS.items())
 
 
 @pytest.mark.parametrize(

@@ -20,51 +20,42 @@ DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def compared_at(port: int, source: str) -> tuple[str | None, str]:
-    """The address of the store, and the address where its runs are compared.
+    """The address of the store, and the address where an MLflow UI compares its runs as charts.
 
     The first is None for a team's server, which has a UI of its own. Any other store needs a UI on
-    this machine.
+    this machine. The runs are those of a data set; if it has none, those of the newest experiment.
 
     Args:
         port: of the UI on this machine.
         source: the data set's name.
 
     Raises:
-        UserError: see `comparison`.
+        UserError: there are no runs, or the store does not answer.
     """
     from fifteen.tracking.store import store_uri  # here and below, as it imports MLflow
 
     store = store_uri()
-    if store.startswith("http"):
-        return None, comparison(store.rstrip("/"), source)
-    return store, comparison(f"http://localhost:{port}", source)
+    has_ui = store.startswith("http")
+    address = store.rstrip("/") if has_ui else f"http://localhost:{port}"
+    runs = f"{address}/#/experiments/{_experiment(source)}/runs?{AS_CHARTS}"
+    return None if has_ui else store, runs
 
 
-def comparison(address: str, source: str) -> str:
-    """The address where an MLflow UI compares runs as charts.
-
-    The runs are those of a data set; if it has none, those of the newest experiment.
-
-    Args:
-        address: of the UI.
-        source: the data set's name.
-
-    Raises:
-        UserError: there are no runs, or the store does not answer.
-    """
+def _experiment(source: str) -> str:
+    """The id of the experiment of a data set; if it has no runs, of the newest experiment."""
     from fifteen.tracking.store import answering, connect
 
     import mlflow
 
     connect()
     with answering():
-        shown = mlflow.get_experiment_by_name(f"fifteen-{source}")
-        if shown is None or not mlflow.search_runs([shown.experiment_id], max_results=1).size:
+        experiment = mlflow.get_experiment_by_name(f"fifteen-{source}")
+        if not experiment or not mlflow.search_runs([experiment.experiment_id], max_results=1).size:
             experiments = mlflow.search_experiments(filter_string="name LIKE 'fifteen-%'")
-            shown = max(experiments, key=lambda e: e.last_update_time or 0, default=None)
-    if shown is None:
+            experiment = max(experiments, key=lambda e: e.last_update_time or 0, default=None)
+    if experiment is None:
         raise UserError("there are no runs yet; `make run` or `make demo` makes some")
-    return f"{address}/#/experiments/{shown.experiment_id}/runs?{AS_CHARTS}"
+    return experiment.experiment_id
 
 
 @contextlib.contextmanager

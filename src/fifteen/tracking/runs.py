@@ -62,25 +62,19 @@ class TrackedRun:
     def set_metrics(self, metrics: Mapping[str, float]) -> None:
         """Log metrics of the whole run, but for those that already have their value."""
         known = self._client.get_run(self.id).data.metrics
-        self.log_metrics({key: value for key, value in metrics.items() if known.get(key) != value})
+        new = {key: value for key, value in metrics.items() if known.get(key) != value}
+        self.log_series({key: [(0, value)] for key, value in new.items()})
 
     def set_series(self, series: Mapping[str, list[tuple[int, float]]]) -> None:
         """Log series of (step, value) pairs, but for those that are logged already."""
         known = self._client.get_run(self.id).data.metrics
         self.log_series({key: pairs for key, pairs in series.items() if key not in known})
 
-    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Log each metric at one step."""
-        self.log_series({key: [(step, value)] for key, value in metrics.items()})
-
     def log_series(self, series: Mapping[str, list[tuple[int, float]]]) -> None:
         """Log series of (step, value) pairs in few transactions."""
         now = int(mlflow.utils.time.get_current_time_millis())
-        metrics = [
-            Metric(key, float(value), now, step)
-            for key, pairs in series.items()
-            for step, value in pairs
-        ]
+        pairs = ((key, *pair) for key, pairs in series.items() for pair in pairs)
+        metrics = [Metric(key, float(value), now, step) for key, step, value in pairs]
         for i in range(0, len(metrics), BATCH_LIMIT):
             self._client.log_batch(self.id, metrics=metrics[i : i + BATCH_LIMIT])
 
@@ -101,15 +95,10 @@ class TrackedRun:
             epoch = int(row["epoch"])
             in_epoch = range((epoch - 1) * steps, epoch * steps, stride)
             series = {"learning_rate": [(step, float(rates[step])) for step in in_epoch]}
-            # One transaction; the last metric of a row marks the epoch as logged.
-            self.log_series(
-                series
-                | {
-                    key.replace("_", "/", 1): [(epoch, value)]
-                    for key, value in row.items()
-                    if key.startswith(("train_", "val_"))
-                }
-            )
+            for key, value in row.items():
+                if key.startswith(("train_", "val_")):
+                    series[key.replace("_", "/", 1)] = [(epoch, value)]
+            self.log_series(series)  # one transaction; its last metric marks the epoch as logged
 
     def publish(self, epochs: Sequence[Mapping[str, float]], rates: np.ndarray, steps: int) -> None:
         """`log_history` during a training, which continues when the store fails.
