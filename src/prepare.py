@@ -52,6 +52,7 @@ def describe(parts: dict[str, Part], classes: Classes) -> dict[str, Any]:
     doubles = copies(parts, classes.names)
     superclasses = classes.superclass_names or []
     of_class = [{"superclass": superclasses[i]} for i in classes.superclass_of or []]
+    of_class = of_class or [{} for _ in classes.names]
     return {
         "source": classes.source,
         "images": {name: len(part.labels) for name, part in parts.items()},
@@ -63,9 +64,8 @@ def describe(parts: dict[str, Part], classes: Classes) -> dict[str, Any]:
             name: sum(copy["part"] == name for copy in doubles) for name in parts if name != "train"
         },
         "images_per_class": [
-            {"class": name, **{part: counts[part][i] for part in parts}}
-            | (of_class[i] if of_class else {})
-            for i, name in enumerate(classes.names)
+            {"class": name, **{part: counts[part][i] for part in parts}, **superclass}
+            for i, (name, superclass) in enumerate(zip(classes.names, of_class, strict=True))
         ],
     }
 
@@ -113,15 +113,9 @@ def main() -> None:
         return
 
     source = load_source(data.source)
-    names = source.superclass_names
-    coarse = source.train.superclass_labels
-    classes = Classes(
-        data.source,
-        source.names,
-        names,
-        None if coarse is None else superclass_of(source.train.labels, coarse, len(source.names)),
-        source.mirrored,
-    )
+    names, labels, coarse = source.names, source.train.labels, source.train.superclass_labels
+    superclasses = None if coarse is None else superclass_of(labels, coarse, len(names))
+    classes = Classes(data.source, names, source.superclass_names, superclasses, source.mirrored)
     parts = cut(source, data.split.model_dump())
     for name, part in parts.items():
         check_part(part, classes, where=name)

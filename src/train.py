@@ -45,12 +45,7 @@ def main() -> None:
     params = load_params(found=None if name == "baseline" else read_json(searched)["training"])
     stage = "train_baseline" if name == "baseline" else f"train_variant@{name}"
     with training_run(
-        name,
-        params.training(name),
-        params.seed,
-        params.hardware,
-        params.budget,
-        stage,
+        name, params.training(name), params.seed, params.hardware, params.budget, stage
     ) as training:
         config, history, run = training.config, training.history, training.run
         labels, names = training.validation.labels, training.classes.names

@@ -149,10 +149,8 @@ def train(
             cannot share the batches.
     """
     images, total_steps = len(training.labels), len(rates)
-    steps, epochs = (
-        steps_per_epoch(images, config.batch_size),
-        epochs_of(config, images, total_steps),
-    )
+    steps = steps_per_epoch(images, config.batch_size)
+    epochs = epochs_of(config, images, total_steps)
     at = snapshot_steps(config.snapshots, total_steps)
     devices.check_shares(images, config.batch_size)
 
