@@ -46,9 +46,11 @@ torture: $(READY)  ## for an hour: many of each, written to docs/reliability.md
 	FIFTEEN_KILLS=8 FIFTEEN_EXPERIMENTS=12 FIFTEEN_RELIABILITY=docs/reliability.md \
 		$(BIN)/python -m pytest -m torture tests/pipeline
 
-lint: $(READY)  ## ruff, as the continuous integration runs it
+lint: $(READY)  ## ruff, mypy and the order of packages, as the continuous integration checks them
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 audit: $(READY)  ## known vulnerabilities of the pinned packages; .ci/audit-allowed.txt lets some pass
 	@$(BIN)/python .ci/audit.py

@@ -183,9 +183,7 @@ def report_rows(project: Clone) -> Iterator[Row]:
 def add_copies(project: Clone, count: int) -> int:
     """Bring the models of a report to `count` by copies of its variants; how many there are now."""
     reports = project.root / "reports" / "models"
-    variants = load_params(ROOT / "params.yaml").variants
-    # One search is enough, as there is one section for it.
-    originals = [name for name in variants if not (reports / name / "search.json").exists()]
+    originals = list(load_params(ROOT / "params.yaml").variants)
     there = len(load_params(project.root / "params.yaml").model_names())
     copies = {
         f"{name}_{number}": name
@@ -274,7 +272,7 @@ def main() -> None:
     def edit(params: dict[str, Any]) -> None:
         params["data"]["source"] = arguments.source
         params["budget"]["epochs"] = arguments.epochs
-        params["tune"]["max_epochs"] = 1
+        params["searches"]["tuned"]["max_epochs"] = 1
 
     with clone() as project:
         project.edit_params(edit)

@@ -31,6 +31,7 @@ from fifteen.data.batches import steps_per_epoch, training_batches
 from fifteen.inference import hardware
 from fifteen.networks.build import build_network
 from fifteen.params.reading import load_params
+from fifteen.params.search_space import probes
 from fifteen.params.sections import Muon, Training
 from fifteen.params.sections import Swift as SwiftNetwork
 from fifteen.training.kernels import with_fast_kernels
@@ -208,7 +209,9 @@ def main() -> None:
     arguments = parser.parse_args()
 
     params = load_params(ROOT / "params.yaml")
-    trainings = {"baseline": params.baseline, **params.variants}
+    trainings = {name: params.training(name) for name in ("baseline", *params.variants)}
+    for name, search in params.searches.items():
+        trainings[name] = params.training(name, next(probes(search.space)))
     first_of_each = {config.network: name for name, config in reversed(trainings.items())}
     names = arguments.models or [name for name in trainings if name in first_of_each.values()]
 
@@ -218,7 +221,7 @@ def main() -> None:
     print(layout.format("network", "precision", *COLUMNS))
     for precision in PRECISIONS:
         for name in names:
-            cells = row(name, params.training(name), precision, device, arguments.repeats)
+            cells = row(name, trainings[name], precision, device, arguments.repeats)
             print(layout.format(name, precision, *cells), flush=True)
             keras.backend.clear_session()
             gc.collect()

@@ -72,11 +72,14 @@ def fitted(config: Training, fit: str, images: int, mirrored: bool, min_steps: i
     return result
 
 
-def with_search(params: Params) -> Params:
-    """`params` with the hyperparameters that the committed search found for `tuned`."""
-    search = read_json(Path("reports/models/tuned/search.json"))
+def training(params: Params, name: str) -> Training:
+    """The training called `name`; a search's with what the committed search has found."""
+    if name not in params.searches:
+        return params.training(name)
+    search = read_json(Path("reports/models") / name / "search.json")
     winner = next(row for row in search["trials"] if row["trial"] == search["winner"])
-    return load_params(found=with_values(params.tune.space, winner["hyperparameters"]))
+    chosen = with_values(params.searches[name].space, winner["hyperparameters"])
+    return params.training(name, chosen)
 
 
 def measure(config: Training, source: Source, data: str, seed: int, precision: str) -> float:
@@ -148,7 +151,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     parser.add_argument("--data", nargs="+", default=DATA, choices=DATA)
     arguments = parser.parse_args()
-    params = with_search(load_params())
+    params = load_params()
     machine = hardware.configure(**params.hardware.model_dump())
     sources = {name: load_source(name) for name in ("digits", "cifar100")}
     results = read_json(RESULTS) if RESULTS.exists() else []
@@ -166,7 +169,7 @@ def main() -> None:
             continue
         source = sources["digits" if data == "digits" else "cifar100"]
         images = len(parts(source, data)[0].labels)
-        config = params.training(model).model_copy(update={"snapshots": 0})
+        config = training(params, model).model_copy(update={"snapshots": 0})
         min_steps = params.budget.min_steps_per_epoch
         config = fitted(config, fit, images, source.mirrored, min_steps)
         accuracy = measure(config, source, data, seed, machine.precision)

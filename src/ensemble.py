@@ -1,4 +1,4 @@
-"""Stage `ensemble`: combine the snapshots of one variant into one model.
+"""Stage `ensemble`: combine the snapshots of one training into one model.
 
 Usage: python src/ensemble.py NAME
 """
@@ -70,7 +70,7 @@ def main() -> None:
     if len(snapshots) < 2:
         raise UserError(
             f"{variant} holds {len(snapshots)} snapshots, too few for {name}; "
-            f"raise variants.{config.variant}.patience or .epochs"
+            f"raise the patience or the epochs of {config.variant} in params.yaml"
         )
 
     networks = [keras.models.load_model(path) for path in snapshots]

@@ -123,12 +123,6 @@ def write_report(
     return matrix
 
 
-def copy_search(path: Path, folder: Path) -> None:
-    """Copy the record of the search for a model's hyperparameters, if there was one."""
-    if path.exists() and read_json(path)["trials"]:
-        shutil.copy(path, folder)
-
-
 def main() -> None:
     """Evaluate the model named on the command line."""
     name = name_argument(__doc__, "a folder of models/")
@@ -157,9 +151,9 @@ def main() -> None:
             folder, name, classes, test, outputs["probabilities"], scores["confused_pairs"]
         )
         if result["kind"] == "single":
-            for curve in ("history.csv", "learning_rate.csv"):
-                shutil.copy(MODELS / name / curve, folder)
-            copy_search(MODELS / name / "search.json", folder)
+            searched = ["search.json"] if name in params.searches else []
+            for file in ("history.csv", "learning_rate.csv", *searched):
+                shutil.copy(MODELS / name / file, folder)
         write_answers(folder / "answers.csv", test.labels, outputs)
         diagrams = reliability_diagrams(
             outputs["probabilities"], test.labels, result["temperature"]

@@ -339,6 +339,7 @@ def main() -> None:
             params.data.split,
             deserved["champion"],
             share_intervals(models[deserved["champion"]]["test"], metrics["test_images"]),
+            deserved["champion"] in searches,
         ),
         "results.md": results_page(
             metrics,

@@ -1,4 +1,4 @@
-"""Stages `train_baseline` and `train_variant`: train one model of params.yaml, resumably.
+"""Stages `train_baseline`, `train_tuned`, `train_variant`: train one model, resumably.
 
 Usage: python src/train.py NAME
 """
@@ -40,12 +40,15 @@ def export(model: keras.Model, config: Training, best: int, work: Path, folder: 
 
 def main() -> None:
     """Train the model named on the command line."""
-    name = name_argument(__doc__, "baseline, or a key of `variants` in params.yaml")
-    searched = MODELS / name / "hyperparameters.json"  # a stage before this one has written it
-    params = load_params(found=None if name == "baseline" else read_json(searched)["training"])
+    name = name_argument(__doc__, "baseline, or a key of `variants` or `searches` in params.yaml")
+    params, chosen = load_params(), None
     stage = "train_baseline" if name == "baseline" else f"train_variant@{name}"
+    if name in params.searches:
+        chosen = read_json(MODELS / name / "hyperparameters.json")["training"]  # of stage `tune`
+        stage = f"train_tuned@{name}"
+    section = params.training(name, chosen)
     with training_run(
-        name, params.training(name), params.seed, params.hardware, params.budget, stage
+        name, section, params.seed, params.hardware, params.budget, stage
     ) as training:
         config, history, run = training.config, training.history, training.run
         labels, names = training.validation.labels, training.classes.names

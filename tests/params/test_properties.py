@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from fifteen.params.reading import ConfigError, load_params
+from fifteen.params.search_space import probes
 from fifteen.training.schedules import learning_rates
 
 import numpy as np
@@ -110,8 +111,9 @@ def check(file):
     except ConfigError as error:
         assert re.match(rf"(\d+ problems? in )?{re.escape(str(file))}( |:)", str(error))
         return False
-    for name in ["baseline", *params.variants]:
-        training = params.training(name)
+    chosen = {name: next(probes(search.space)) for name, search in params.searches.items()}
+    for name in ["baseline", *params.variants, *params.searches]:
+        training = params.training(name, chosen.get(name))
         assert 1 <= training.epochs <= params.budget.epochs
         steps = training.epochs * STEPS_PER_EPOCH
         if getattr(training.schedule, "cycles", 1) > steps:
@@ -121,7 +123,7 @@ def check(file):
         assert np.isfinite(rates).all()
         assert (rates >= 0).all()
     for name in params.ensembles:
-        assert params.ensemble(name).variant in params.variants
+        assert params.ensemble(name).variant in params.variants | params.searches
     return True
 
 
@@ -157,7 +159,7 @@ def test_the_committed_file_can_be_carried_out(file):
 
 
 @pytest.mark.parametrize("value", [datetime.date(2020, 1, 1), {1, 2}, {None: 1}, {(1, 2): 3}])
-@pytest.mark.parametrize("key", ["seed", "data", "variants", "tune", "ensembles"])
+@pytest.mark.parametrize("key", ["seed", "data", "variants", "searches", "ensembles"])
 def test_what_only_yaml_can_say(file, key, value):
     YAML().dump(COMMITTED | {key: value}, file)
     assert not check(file)

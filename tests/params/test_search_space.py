@@ -25,7 +25,7 @@ SPACE = {
 @pytest.fixture(scope="module")
 def committed():
     raw = YAML(typ="safe").load(PARAMS.read_text(encoding="utf-8"))
-    return raw["tune"]["space"]
+    return raw["searches"]["tuned"]["space"]
 
 
 def test_dimensions_in_their_order_the_conditional_last():

@@ -19,7 +19,7 @@ def edit(params):
     """The baseline alone, for one epoch, on the digits."""
     params["data"]["source"] = "digits"
     params["budget"]["epochs"] = 1
-    params["variants"], params["ensembles"] = {}, {}
+    params["variants"] = params["searches"] = params["ensembles"] = {}
 
 
 @pytest.fixture(scope="module")

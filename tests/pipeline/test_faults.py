@@ -27,7 +27,7 @@ def edit(params):
     """The baseline alone, on the digits."""
     params["data"]["source"] = "digits"
     params["budget"]["epochs"] = EPOCHS
-    params["variants"], params["ensembles"] = {}, {}
+    params["variants"] = params["searches"] = params["ensembles"] = {}
 
 
 @pytest.fixture(scope="module")

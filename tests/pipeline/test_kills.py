@@ -36,10 +36,12 @@ def edit(params):
     params["data"]["source"] = "digits"
     params["budget"]["epochs"] = 2
     schedule = {"name": "cosine", "peak": None}
-    params["variants"] = {"small": {"network": NETWORK, "schedule": schedule, "snapshots": 2}}
+    training = {"network": NETWORK, "schedule": schedule, "snapshots": 2}
+    params["variants"] = {}
     params["ensembles"] = {"small_sum": {"variant": "small", "method": "sum"}}
     space = {"network": NETWORK, "schedule": {"name": "cosine", "peak": PEAK}, "batch_size": 128}
-    params["tune"].update(variant="small", max_epochs=2, factor=2, space=space)
+    search = {"training": training, "max_epochs": 2, "factor": 2, "space": space}
+    params["searches"] = {"small": {**params["searches"]["tuned"], **search}}
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def edit(params):
     """Only the baseline, for one epoch."""
     params["data"]["source"] = "cifar100"
     params["budget"]["epochs"] = 1
-    params["variants"], params["ensembles"] = {}, {}
+    params["variants"] = params["searches"] = params["ensembles"] = {}
 
 
 @pytest.fixture(scope="module")

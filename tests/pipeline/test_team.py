@@ -48,7 +48,7 @@ def edit(params):
     """Only the baseline, for one epoch, on the digits."""
     params["data"]["source"] = "digits"
     params["budget"]["epochs"] = 1
-    params["variants"], params["ensembles"] = {}, {}
+    params["variants"] = params["searches"] = params["ensembles"] = {}
 
 
 @pytest.fixture(scope="module")

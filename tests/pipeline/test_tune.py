@@ -21,7 +21,7 @@ SEARCH = "tune@tuned"
 RUNGS = {"0000": (1, 0, 1), "0001": (1, 0, 1), "0002": (1, 0, 1), "0003": (1, 1, 3)}
 RUNGS |= {"0004": (0, 0, 3), "0005": (0, 0, 3)}
 TRIALS = list(RUNGS)
-MADE = ["prepare", SEARCH, "train_variant@tuned"]
+MADE = ["prepare", SEARCH, "train_tuned@tuned"]
 SPACE = {
     "network": {
         "name": "convnet",
@@ -42,12 +42,13 @@ WITHIN = 120  # seconds, for anything that a test waits for
 
 
 def edit(params):
-    """One variant, a small network, few epochs, on the digits."""
+    """One search, a small network, few epochs, on the digits."""
     params["data"]["source"] = "digits"
     params["budget"]["epochs"] = 1
-    params["variants"] = {"tuned": {"network": {"name": "convnet", "dropout": None}}}
-    params["ensembles"] = {}
-    params["tune"].update(max_epochs=3, factor=3, seed=42, space=copy.deepcopy(SPACE))
+    params["variants"] = params["ensembles"] = {}
+    training = {"network": {"name": "convnet", "dropout": None}}
+    search = {"training": training, "max_epochs": 3, "space": copy.deepcopy(SPACE)}
+    params["searches"]["tuned"].update(search)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def prepared(clone):
 def searched(prepared, tmp_path_factory):
     """A copy of it in which `dvc repro` has searched and trained, its results committed."""
     project = prepared.copy(tmp_path_factory.mktemp("searched"))
-    output = project.run("dvc", "repro", "train_variant@tuned")
+    output = project.run("dvc", "repro", "train_tuned@tuned")
     assert stages_run(output) == MADE[1:]
     assert "Traceback" not in output
     (project.root / "output.txt").write_text(output, encoding="utf-8")
@@ -234,10 +235,10 @@ def test_it_says_how_far_it_is(searched):
 def test_a_value_of_ones_own_trains_again_without_a_search(workspace):
     runs = set(workspace.runs())
     output = workspace.run(
-        *("dvc", "exp", "run", "train_variant@tuned"),
-        *("-S", "variants.tuned.network.dropout=0.45"),
+        *("dvc", "exp", "run", "train_tuned@tuned"),
+        *("-S", "searches.tuned.training.network.dropout=0.45"),
     )
-    assert stages_run(output) == ["train_variant@tuned"]
+    assert stages_run(output) == ["train_tuned@tuned"]
     (run,) = [run for name, run in workspace.runs().items() if name not in runs]
     assert run.data.params["network.dropout"] == "0.45"
     found = Training.model_validate(best_training(workspace))
@@ -250,7 +251,8 @@ def test_another_search(workspace):
     before = decided(workspace)
     output = workspace.run(
         *("dvc", "exp", "run", SEARCH),
-        *("-S", "tune.max_epochs=2", "-S", "tune.seed=7", "-S", "~tune.space.label_smoothing"),
+        *("-S", "searches.tuned.max_epochs=2", "-S", "searches.tuned.seed=7"),
+        *("-S", "~searches.tuned.space.label_smoothing"),
     )
     assert stages_run(output) == [SEARCH]
     record = decided(workspace)
@@ -267,7 +269,7 @@ def test_another_search(workspace):
 def test_a_search_all_of_whose_trials_fail(fresh):
     params, yaml = fresh.root / "params.yaml", YAML()
     content = yaml.load(params)
-    content["tune"]["max_epochs"] = 2
+    content["searches"]["tuned"]["max_epochs"] = 2
     yaml.dump(content, params)
     (fresh.root / "src/fifteen/networks/build.py").write_text(
         "from fifteen.common.errors import UserError\n\n\n"
@@ -279,7 +281,7 @@ def test_a_search_all_of_whose_trials_fail(fresh):
     assert "Traceback" not in output
     assert output.splitlines()[-1] == (
         "error: all 2 trials failed, the last with: it cannot be built; "
-        "change tune.space in params.yaml"
+        "change searches.tuned.space in params.yaml"
     )
     assert not (fresh.root / "models/tuned").exists()
     parent, children, _ = search_runs(fresh)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 ROOT = Path(__file__).parents[2]
 PARAMS = load_params(ROOT / "params.yaml")
-TRAININGS = {"baseline": PARAMS.baseline, **PARAMS.variants}
+CONVNET = Training(network={"name": "convnet"})
+TRAININGS = {"baseline": PARAMS.baseline, "convnet": CONVNET, **PARAMS.variants}
 
 
 def training(batch_size, flip=False):
@@ -77,7 +78,7 @@ def momenta(network):
     return [x.momentum for x in network.layers if isinstance(x, keras.layers.BatchNormalization)]
 
 
-@pytest.mark.parametrize("name", ["baseline", "refined", "tuned", "swift_tiny"])
+@pytest.mark.parametrize("name", ["baseline", "refined", "convnet", "swift_tiny"])
 def test_on_cifar100_the_momentum_stays_as_it_is(name):
     config = TRAININGS[name]
     network = build_network(config.network, 100, np.zeros((40, 32, 32, 3), np.uint8) + 7)

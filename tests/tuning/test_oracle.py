@@ -3,10 +3,10 @@ from collections import Counter
 from itertools import pairwise
 
 from fifteen.params.search_space import dimensions
-from fifteen.params.sections import Tune
+from fifteen.params.sections import Search
 from fifteen.tuning import oracle as module
 from fifteen.tuning.oracle import Oracle, Rung, hyperparameters, own_values
-from fifteen.tuning.search import Search
+from fifteen.tuning.search import Tuner
 
 import pytest
 
@@ -38,9 +38,9 @@ class Killed(BaseException):
     """What no handler of exceptions catches."""
 
 
-def make_tune(**changes):
-    settings = {"variant": "tuned", "max_epochs": 10, "factor": 3, "seed": 42, "space": SPACE}
-    return Tune.model_validate(settings | changes)
+def make_search(**changes):
+    settings = {"training": {}, "max_epochs": 10, "factor": 3, "patience": None, "seed": 42}
+    return Search.model_validate(settings | {"space": SPACE} | changes)
 
 
 def accuracy(trial):
@@ -53,7 +53,7 @@ class Toy:
     """Searches, in one or several sessions, that keep a list of the trials they ran."""
 
     def __init__(self, folder, objective=accuracy, **changes):
-        self.folder, self.objective, self.tune = folder, objective, make_tune(**changes)
+        self.folder, self.objective, self.section = folder, objective, make_search(**changes)
         self.ran, self.ended = [], []
 
     def train(self, trial):
@@ -65,8 +65,8 @@ class Toy:
         self.ended.append((trial.trial_id, *oracle.done()))
 
     def search(self):
-        oracle = Oracle(self.tune, self.on_end)
-        Search(oracle, self.folder / "oracle", self.train).search()
+        oracle = Oracle(self.section, self.on_end)
+        Tuner(oracle, self.folder / "oracle", self.train).search()
         return oracle
 
 
@@ -95,7 +95,7 @@ def undisturbed(tmp_path_factory):
 
 
 def test_rungs_of_the_default_search():
-    rungs = Oracle(make_tune(), print).rungs()
+    rungs = Oracle(make_search(), print).rungs()
     assert rungs == RUNGS
     assert sum(rung.trials for rung in rungs) == 30
     assert sum(rung.trials * rung.new_epochs for rung in rungs) == 120
@@ -111,7 +111,7 @@ def test_rungs_of_the_default_search():
     ],
 )
 def test_rungs_of_small_searches(max_epochs, factor, rungs):
-    found = Oracle(make_tune(max_epochs=max_epochs, factor=factor), print).rungs()
+    found = Oracle(make_search(max_epochs=max_epochs, factor=factor), print).rungs()
     assert [(rung.bracket, rung.number, rung.trials, rung.epochs) for rung in found] == rungs
 
 
@@ -143,7 +143,7 @@ def test_each_rung_takes_the_best_of_the_one_before(searched):
         best = sorted(below, key=lambda trial: trial.score, reverse=True)[: rung.trials]
         assert parents == [trial.trial_id for trial in best]
         for trial, parent in zip(members, best, strict=True):
-            assert own_values(trial, make_tune()) == own_values(parent, make_tune())
+            assert own_values(trial, make_search()) == own_values(parent, make_search())
     assert promotions == 3
 
 
@@ -170,7 +170,7 @@ def test_the_seed_decides(tmp_path, undisturbed):
 @pytest.fixture(scope="module")
 def samples():
     """The values of many trials, drawn without a search."""
-    oracle = Oracle(make_tune(), print)
+    oracle = Oracle(make_search(), print)
     drawn = [oracle._random_values() for _ in range(2000)]
     assert None not in drawn
     return drawn
@@ -214,7 +214,7 @@ def test_the_space_in_the_words_of_keras_tuner():
 def test_own_values_are_those_of_the_space(searched):
     _, oracle = searched
     for trial in oracle.trials.values():
-        values = own_values(trial, make_tune())
+        values = own_values(trial, make_search())
         assert not [name for name in values if name.startswith("tuner/")]
         assert set(values) | {"network.slope"} == {d.name for d in dimensions(SPACE)}
         assert type(values["network.normalize"]) is bool
@@ -225,8 +225,8 @@ def test_own_values_that_have_travelled_are_booleans_again(searched):
     _, oracle = searched
     for trial in oracle.trials.values():
         travelled = type(trial).from_proto(trial.to_proto())
-        values = own_values(travelled, make_tune())
-        assert values == pytest.approx(own_values(trial, make_tune()))
+        values = own_values(travelled, make_search())
+        assert values == pytest.approx(own_values(trial, make_search()))
         assert type(values["network.normalize"]) is bool
         assert type(values["network.units"]) is int
 

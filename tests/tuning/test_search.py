@@ -1,16 +1,18 @@
 import socket
 
 from fifteen.common.errors import UserError
-from fifteen.params.sections import Tune
+from fifteen.params.sections import Search
 from fifteen.tuning.oracle import Oracle
-from fifteen.tuning.search import VARIABLES, Search, check_environment
+from fifteen.tuning.search import VARIABLES, Tuner, check_environment
 
 import pytest
 from keras_tuner.src.distribute import oracle_client
 
-TUNE = Tune(
-    variant="tuned",
+SEARCH = Search(
+    training={},
     max_epochs=2,
+    factor=3,
+    patience=None,
     seed=1,
     space={"network": "baseline", "optimizer": ["adam", "sgd"], "label_smoothing": [0.0, 0.1]},
 )
@@ -39,7 +41,7 @@ def be(monkeypatch, listener):
 
 
 def search(folder):
-    return Search(Oracle(TUNE, lambda *_: None), folder / "oracle", lambda _: 0.5).search()
+    return Tuner(Oracle(SEARCH, lambda *_: None), folder / "oracle", lambda _: 0.5).search()
 
 
 def test_a_chief_whose_port_is_in_use(be, tmp_path):

@@ -4,7 +4,7 @@ from fifteen.common.errors import UserError
 from fifteen.data.arrays import Classes, Part
 from fifteen.inference.hardware import HardwareInUse
 from fifteen.params.search_space import with_values
-from fifteen.params.sections import Training, Tune
+from fifteen.params.sections import Search, Training
 from fifteen.tracking import runs
 from fifteen.training.history import Epoch
 from fifteen.tuning import trials as module
@@ -31,7 +31,7 @@ SPACE = {
     "schedule": {"name": "cosine", "peak": {"low": 0.001, "high": 10.0, "sampling": "log"}},
     "batch_size": 8,
 }
-TUNE = Tune(variant="tuned", max_epochs=3, patience=3, seed=3, space=SPACE)
+SEARCH = Search(training={}, max_epochs=3, factor=3, patience=3, seed=3, space=SPACE)
 VALUES = {"network.dropout": 0.25, "optimizer": "adam", "schedule.peak": 0.01}
 NO_ROOM = "Graph execution error:\n\nDetected at node x\nOOM when allocating a tensor\n\t [[x]]\n"
 FAILURES = [  # and what is said of them
@@ -80,7 +80,8 @@ def trials(root, own_store, tmp_path, request):
     """What the trials of a search share; each test has its own."""
     policy = keras.config.dtype_policy()
     yield Trials(
-        tune=TUNE,
+        name="tuned",
+        search=SEARCH,
         min_steps=1,
         classes=Classes("toy", ["dark", "medium", "bright"]),
         training=make_part(IMAGES, 1),

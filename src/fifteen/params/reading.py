@@ -1,20 +1,21 @@
 """Reading params.yaml: every mistake is found before any work, all of them at once."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from fifteen.common.errors import UserError
 from fifteen.params import search_space
 from fifteen.params.messages import describe_problem
 from fifteen.params.sections import Params, Training
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 PARAMS_FILE = Path("params.yaml")
+TRAINING_AT_KEY = TypeAdapter(dict[str, Training])
 
 
 class ConfigError(UserError):
@@ -38,15 +39,8 @@ def read_yaml(path: Path) -> Any:  # noqa: ANN401 - anything YAML can hold
     return content
 
 
-def load_params(path: Path = PARAMS_FILE, found: Mapping[str, Any] | None = None) -> Params:
+def load_params(path: Path = PARAMS_FILE) -> Params:
     """Read and check params.yaml.
-
-    The variant that is searched for has the values of `found` wherever its own section gives none.
-
-    Args:
-        path: the file.
-        found: a training section, the result of the search; where it is None, or empty, the first
-            of all choices stands for it.
 
     Raises:
         ConfigError: the file is missing, is not YAML, or holds unknown keys, wrong types or
@@ -56,9 +50,7 @@ def load_params(path: Path = PARAMS_FILE, found: Mapping[str, Any] | None = None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} must hold sections like `data:` and `budget:`, not {raw!r}")
 
-    in_space = list(_space_problems(raw))
-    problems = list(_relation_problems(raw)) + in_space
-    _complete_searched_variant(raw, found, judge=not in_space)
+    problems = [*_relation_problems(raw), *_search_problems(raw)]
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
@@ -70,76 +62,70 @@ def load_params(path: Path = PARAMS_FILE, found: Mapping[str, Any] | None = None
     return params
 
 
-def _complete_searched_variant(
-    raw: dict[Any, Any], found: Mapping[str, Any] | None, judge: bool
-) -> None:
-    """Put what was found under what the variant's own section gives; else take the variant out."""
-    tune, variants = raw.get("tune"), raw.get("variants")
-    if not (isinstance(tune, dict) and isinstance(variants, dict)):
-        return
-    name, sections = tune.get("variant"), _probes(tune)
-    if not isinstance(name, str) or name not in variants:
-        return
-    own = {} if variants[name] is None else variants[name]
-    if not isinstance(own, dict):
-        return
-    if sections and judge:
-        variants[name] = search_space.merge(found or sections[0], own)
-    else:
-        del variants[name]  # the space has a problem; without it this one cannot be judged
+def _search_problems(raw: dict[Any, Any]) -> Iterator[str]:
+    """What is wrong with the searches, or with a training that one of them could choose."""
+    for name, search in _section(raw, "searches").items():
+        if isinstance(search, dict) and isinstance(search.get("space"), dict):
+            lines = _space_problems(search["space"], _section(search, "training"))
+            yield from (f"searches.{name}.{line}" for line in lines)
 
 
-def _probes(tune: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - anything YAML can hold
-    """Trainings that show what the search can choose; none where the space is malformed."""
-    space = tune.get("space") if isinstance(tune, dict) else None
-    try:
-        return list(search_space.probes(space)) if isinstance(space, dict) else []
-    except ValueError:
-        return []
-
-
-def _space_problems(raw: dict[Any, Any]) -> Iterator[str]:
-    """What is wrong with the space of the search, or with a training that it could choose."""
-    tune = raw.get("tune")
-    space = tune.get("space") if isinstance(tune, dict) else None
-    if not isinstance(space, dict):
-        return
+def _space_problems(space: dict[Any, Any], own: dict[Any, Any]) -> Iterator[str]:
+    """What is wrong with a space, and with the `own` values over what it can choose."""
     for key in ("epochs", "patience", "snapshots"):
         if key in space:
-            yield f"tune.space.{key}: it is no part of what is searched; leave it out"
+            yield f"space.{key}: it is no part of what is searched; leave it out"
     try:
         if not search_space.dimensions(space):
-            yield "tune.space: it leaves nothing to choose; give a list or a range somewhere"
+            yield "space: it leaves nothing to choose; give a list or a range somewhere"
+        choices = list(search_space.probes(space))
     except ValueError as error:
-        yield from (f"tune.space.{line}" for line in str(error).splitlines())
-    seen = set()
-    for section in _probes(tune):
+        yield from (f"space.{line}" for line in str(error).splitlines())
+        return
+    problems = _training_problems("space", choices)
+    # Over a space that is wrong itself, `own` cannot be judged.
+    merged = [] if problems else [search_space.merge(choice, own) for choice in choices]
+    yield from problems or _training_problems("training", merged)
+
+
+def _training_problems(key: str, sections: list[dict[str, Any]]) -> list[str]:
+    """A line for each problem of some training sections that stand at `key`."""
+    lines: dict[Any, str] = {}
+    for section in sections:
         try:
-            Training.model_validate(section)
+            TRAINING_AT_KEY.validate_python({key: section})
         except ValidationError as error:
             for details in error.errors():
-                line = f"tune.space.{describe_problem(section, details, Training)}"
-                if line not in seen:
-                    seen.add(line)
-                    yield line
+                given = details["input"]
+                value = None if isinstance(given, dict) else str(given)
+                problem = (details["loc"], details["msg"], value)
+                line = describe_problem({key: section}, details, dict[str, Training])
+                lines.setdefault(problem, line)
+    return list(lines.values())
+
+
+def _section(raw: Any, key: str) -> dict[Any, Any]:  # noqa: ANN401 - anything YAML can hold
+    """What is at `key`, if both are mappings; else nothing."""
+    value = raw.get(key) if isinstance(raw, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def _relation_problems(raw: dict[Any, Any]) -> Iterator[str]:
     """What is wrong between sections; parts that are malformed themselves are left to pydantic."""
 
-    def section(key: str) -> dict[Any, Any]:
-        value = raw.get(key)
-        return value if isinstance(value, dict) else {}
-
-    def whole(value: Any) -> bool:  # noqa: ANN401 - anything YAML can hold
+    def whole(value: Any) -> TypeGuard[int]:  # noqa: ANN401 - anything YAML can hold
         return isinstance(value, int) and not isinstance(value, bool)
 
-    budget = section("budget").get("epochs")
-    variants, ensembles = section("variants"), section("ensembles")
-    trainings = {"baseline": section("baseline")}
-    trainings |= {f"variants.{name}": value for name, value in variants.items()}
+    budget = _section(raw, "budget").get("epochs")
+    groups = {key: _section(raw, key) for key in ("variants", "searches", "ensembles")}
+    variants, searches, ensembles = groups.values()
+    keys = {name: f"variants.{name}" for name in variants}
+    keys |= {name: f"searches.{name}.training" for name in searches}
+    trainings = {"baseline": _section(raw, "baseline")}
+    trainings |= {keys[name]: _section(variants, name) for name in variants}
+    trainings |= {keys[name]: _section(search, "training") for name, search in searches.items()}
     for key, training in trainings.items():
-        epochs = training.get("epochs") if isinstance(training, dict) else None
+        epochs = training.get("epochs")
         if whole(epochs) and whole(budget) and epochs > budget:
             yield f"{key}.epochs = {epochs}: over the budget; at most budget.epochs = {budget}"
 
@@ -147,37 +133,21 @@ def _relation_problems(raw: dict[Any, Any]) -> Iterator[str]:
         variant = ensemble.get("variant") if isinstance(ensemble, dict) else None
         if not isinstance(variant, str):
             continue
-        if variant not in variants:
-            yield (
-                f"ensembles.{name}.variant = {variant!r}: no such variant; "
-                f"there are: {', '.join(map(str, variants)) or 'none'}"
-            )
-        elif variants[variant] is None or isinstance(variants[variant], dict):
-            given = (variants[variant] or {}).get("snapshots") or 0
+        problem = f"ensembles.{name}.variant = {variant!r}"
+        if variant not in keys:
+            yield f"{problem}: no such variant; there are: {', '.join(map(str, keys)) or 'none'}"
+        else:
+            given = trainings[keys[variant]].get("snapshots") or 0
             snapshots = len(given) if isinstance(given, list) else given
             if whole(snapshots) and snapshots < 2:
                 yield (
-                    f"ensembles.{name}.variant = {variant!r}: it saves {snapshots} snapshots; "
-                    f"an ensemble needs variants.{variant}.snapshots of at least 2"
+                    f"{problem}: it saves {snapshots} snapshots; "
+                    f"an ensemble needs {keys[variant]}.snapshots of at least 2"
                 )
 
-    searched = section("tune").get("variant")
-    known = isinstance(searched, str) and searched in variants
-    for name, variant in variants.items():
-        if not known and isinstance(variant, dict) and _leaves_open(variant):
-            yield (
-                f"variants.{name}: what is null must come from a search, but tune.variant names "
-                f"{searched!r}, not {name!r}"
-            )
-
-    for key, names in {"variants": variants, "ensembles": ensembles}.items():
-        taken = {"baseline"} | (set(variants) if key == "ensembles" else set())
+    taken: set[Any] = {"baseline"}
+    for key, names in groups.items():
         for name in names:
             if name in taken:
                 yield f"{key}.{name}: the name is taken by another model; choose a new one"
-
-
-def _leaves_open(variant: dict[Any, Any]) -> bool:
-    """Whether a variant leaves its network, or something of it, to a search."""
-    network = variant.get("network", "none")
-    return network is None or (isinstance(network, dict) and None in network.values())
+        taken |= set(names)

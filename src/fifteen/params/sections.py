@@ -1,9 +1,11 @@
 """The sections of params.yaml as strict models, with their defaults and what is allowed."""
 
 import itertools
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from fifteen.common.errors import UserError
+from fifteen.params.search_space import merge
 
 from pydantic import (
     BaseModel,
@@ -13,6 +15,7 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    ValidationError,
 )
 from pydantic import model_validator as validator
 
@@ -353,33 +356,57 @@ class Training(Strict):
         return self
 
 
-class Tune(Strict):
-    """A Hyperband search (Li et al. 2018, arXiv:1603.06560) for the values of one variant."""
+class Search(Strict):
+    """A Hyperband search (Li et al. 2018, arXiv:1603.06560), and the model that comes of it.
 
-    variant: Name  # the one that is trained with what the search finds
-    max_epochs: Annotated[int, Field(ge=1, le=1000)] = 10  # of the trials that get furthest
-    factor: Annotated[int, Field(ge=2, le=100)] = 3  # one of so many trials goes on, so much longer
-    patience: Epochs | None = None  # epochs without improvement before a trial stops; none: never
+    No key has a default, as DVC looks up each of them in params.yaml.
+    """
+
+    training: dict[str, Any]  # values of its own for the model; null: as the search finds it
+    max_epochs: Epochs  # of the trials that get furthest
+    factor: Annotated[int, Field(ge=2, le=100)]  # one of so many trials goes on, so much longer
+    patience: Epochs | None  # epochs without improvement before a trial stops; none: never
     seed: Annotated[int, Field(ge=1, lt=2**31)]  # keras-tuner takes 0 for none
     space: dict[str, Any]  # a training with choices, see search_space.py
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the outcome of the search: all but `training`, as plain data."""
+        return self.model_dump(exclude={"training"})
+
+    def complete(self, chosen: Mapping[str, Any]) -> Training:
+        """The model's training: the values of `training` and, where it has none, the chosen ones.
+
+        Args:
+            chosen: a training section, what the search has found.
+
+        Raises:
+            UserError: the two make no training together.
+        """
+        try:
+            return Training.model_validate(merge(chosen, self.training))
+        except ValidationError as error:
+            problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise UserError(
+                f"what was found does not go with params.yaml ({'; '.join(problems)}); search again"
+            ) from None
 
 
 Rule = Literal["sum", "logits", "vote", "weighted", "greedy", "average"]
 
 
 class Ensemble(Strict):
-    """The snapshots of one variant, combined by one rule; see `fifteen.ensembling`.
+    """The snapshots of one training, combined by one rule; see `fifteen.ensembling`.
 
     `sum` of the probabilities or of the `logits`, majority `vote`, a sum with `weighted` members or
     with those of a `greedy` selection, both by the validation images, or `average` of the weights;
     `best` is the one of these that has most of the validation images right.
     """
 
-    variant: str
+    variant: str  # or a search
     method: Literal[Rule, "best"]
 
 
-Section = TypeVar("Section", Training, Ensemble)
+Section = TypeVar("Section", Training, Search, Ensemble)
 
 
 class Params(Strict):
@@ -391,19 +418,34 @@ class Params(Strict):
     hardware: Hardware
     baseline: Training
     variants: dict[Name, Training]
-    tune: Tune
+    searches: dict[Name, Search]
     ensembles: dict[Name, Ensemble]
     test_time_augmentation: bool = False  # judge by several views of an image too
 
-    def training(self, name: str) -> Training:
+    def training(self, name: str, chosen: Mapping[str, Any] | None = None) -> Training:
         """The training called `name`, with its number of epochs filled in.
 
+        Args:
+            name: `baseline`, or that of a variant or a search.
+            chosen: the training section that the search has found; read for a search only.
+
         Raises:
-            UserError: no training has that name.
+            UserError: no training has that name (a search's has none without `chosen`), or what was
+                chosen does not go with the values in params.yaml.
         """
         trainings = {"baseline": self.baseline, **self.variants}
+        if chosen is not None and name in self.searches:
+            trainings[name] = self.searches[name].complete(chosen)
         section = _lookup(trainings, name, "training")
         return section.model_copy(update={"epochs": section.epochs or self.budget.epochs})
+
+    def search(self, name: str) -> Search:
+        """The search called `name`.
+
+        Raises:
+            UserError: no search has that name.
+        """
+        return _lookup(self.searches, name, "search")
 
     def ensemble(self, name: str) -> Ensemble:
         """The ensemble called `name`.
@@ -414,13 +456,14 @@ class Params(Strict):
         return _lookup(self.ensembles, name, "ensemble")
 
     def model_names(self) -> list[str]:
-        """Every model of the results table: the baseline, the variants, the ensembles."""
-        return ["baseline", *self.variants, *self.ensembles]
+        """Every model of the results table: baseline, variants, searches, ensembles."""
+        return ["baseline", *self.variants, *self.searches, *self.ensembles]
 
 
 def _lookup(sections: dict[str, Section], name: str, kind: str) -> Section:
     if name not in sections:
         raise UserError(
-            f"no {kind} is called {name!r} in params.yaml; there are: {', '.join(sections)}"
+            f"no {kind} is called {name!r} in params.yaml; "
+            f"there are: {', '.join(sections) or 'none'}"
         )
     return sections[name]

@@ -29,6 +29,7 @@ def model_card(
     split: Split,
     name: str,
     intervals: Mapping[str, tuple[float, float]],
+    searched: bool = False,
 ) -> str:
     """The card of one model, in Markdown.
 
@@ -39,6 +40,7 @@ def model_card(
         name: of the model.
         intervals: those of 95 % of its `top5_accuracy` and, where it has that,
             `superclass_accuracy` on the test images.
+        searched: whether a search has found its hyperparameters.
     """
     model = metrics["models"][name]
     test = model["test"]
@@ -50,7 +52,7 @@ def model_card(
         .get_template("model_card.md.j2")
         .render(
             name=name,
-            stage=_stage(name, model["kind"]),
+            stage=_stage(name, model["kind"], searched),
             description=description,
             metrics=metrics,
             model=model,
@@ -80,8 +82,10 @@ def _ranges(ranges: Iterable[Iterable[float]]) -> str:
     return " and ".join(f"{start:g} to {end:g}" for start, end in ranges)
 
 
-def _stage(name: str, kind: str) -> str:
+def _stage(name: str, kind: str, searched: bool) -> str:
     """Which stage evaluates the model."""
     if name == tables.BASELINE:
         return "evaluate_baseline"
+    if searched:
+        return "evaluate_tuned"
     return "evaluate_variant" if kind == "single" else "evaluate_ensemble"

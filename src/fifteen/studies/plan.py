@@ -139,7 +139,6 @@ def _plan(
 ) -> tuple[dict[str, Row], list[str]]:
     """The rows that are possible, and a line for each problem of the others."""
     bases = {"baseline": params.baseline, **params.variants}
-    bases.pop(params.tune.variant, None)  # what it is, a search decides
     trainings, problems = _each_valid(_changed(study, sections, bases), dict[str, Training])
     if study.cumulative:  # the rows after a mistake have it too
         first = {line.split(".", 2)[-1]: line for line in reversed(problems)}

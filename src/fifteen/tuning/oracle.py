@@ -9,7 +9,7 @@ from typing import Any
 
 from fifteen.common.files import write_json
 from fifteen.params.search_space import Dimension, dimensions
-from fifteen.params.sections import Tune
+from fifteen.params.sections import Search
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial
@@ -38,21 +38,21 @@ class Rung:
 
 
 class Oracle(keras_tuner.oracles.HyperbandOracle):
-    """Hyperband (Li et al. 2018, arXiv:1603.06560) over the space of a `Tune` section.
+    """Hyperband (Li et al. 2018, arXiv:1603.06560) over the space of a search.
 
     Differs from its base in what reaches the disk: every file appears whole or not at all, a
     trial that was begun but not yet written into the state is forgotten, and one that has ended
     is never run again.
     """
 
-    def __init__(self, tune: Tune, on_end: Callable[["Oracle", Trial], None]) -> None:
+    def __init__(self, search: Search, on_end: Callable[["Oracle", Trial], None]) -> None:
         """Set up the search; `on_end` is told of each trial that has ended."""
         super().__init__(
             objective=keras_tuner.Objective(OBJECTIVE, "max"),
-            max_epochs=tune.max_epochs,
-            factor=tune.factor,
-            seed=tune.seed,
-            hyperparameters=hyperparameters(dimensions(tune.space)),
+            max_epochs=search.max_epochs,
+            factor=search.factor,
+            seed=search.seed,
+            hyperparameters=hyperparameters(dimensions(search.space)),
             allow_new_entries=False,
             tune_new_entries=False,
         )
@@ -134,12 +134,12 @@ def _register(found: keras_tuner.HyperParameters, dimension: Dimension) -> None:
         number(dimension.name, dimension.low, dimension.high, sampling=dimension.sampling)
 
 
-def own_values(trial: Trial, tune: Tune) -> dict[str, Any]:
+def own_values(trial: Trial, search: Search) -> dict[str, Any]:
     """The hyperparameters of a trial by dotted name, without the tuner's own."""
     values = trial.hyperparameters.values
     return {
         dimension.name: _of_dimension(values[dimension.name], dimension)
-        for dimension in dimensions(tune.space)
+        for dimension in dimensions(search.space)
         if dimension.name in values
     }
 

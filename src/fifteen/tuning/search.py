@@ -54,7 +54,7 @@ def own_name() -> str:
     return os.environ.get("KERASTUNER_TUNER_ID", "tuner0")
 
 
-class Search(keras_tuner.engine.base_tuner.BaseTuner):
+class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
     """Runs the trials that an oracle, here or at the chief, asks for."""
 
     def __init__(self, oracle: Oracle, folder: Path, train_trial: Callable[[Trial], float]) -> None:

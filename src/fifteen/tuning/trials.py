@@ -14,7 +14,7 @@ from fifteen.data.batches import steps_per_epoch
 from fifteen.inference.hardware import HardwareInUse
 from fifteen.networks.build import build_network
 from fifteen.params.search_space import with_values
-from fifteen.params.sections import Training, Tune
+from fifteen.params.sections import Search, Training
 from fifteen.tracking import runs
 from fifteen.training.adaptation import adapted
 from fifteen.training.fit import train
@@ -80,7 +80,8 @@ class Trials:
     """What the trials of one search share.
 
     Attributes:
-        tune: the search.
+        name: of the model that the search is for.
+        search: its section of params.yaml.
         min_steps: least number of steps in an epoch; the batches of small data sets are smaller.
         classes: of the data set.
         training: the images to learn from.
@@ -93,7 +94,8 @@ class Trials:
         save_clock: is called after every epoch, to remember the time that the search has taken.
     """
 
-    tune: Tune
+    name: str
+    search: Search
     min_steps: int
     classes: Classes
     training: Part
@@ -129,7 +131,7 @@ class Trials:
         own = trial.hyperparameters.values
         parent = own.get("tuner/trial_id")
         origin = self.result(parent) if parent else None
-        values = own_values(trial, self.tune)
+        values = own_values(trial, self.search)
         outcome = {
             "trial": trial.trial_id,
             "configuration": origin["configuration"] if origin else trial.trial_id,
@@ -140,8 +142,8 @@ class Trials:
             "promoted_from": parent,
             "hyperparameters": values,
         }
-        config = Training.model_validate(with_values(self.tune.space, values)).model_copy(
-            update={"epochs": own["tuner/epochs"], "patience": self.tune.patience}
+        config = Training.model_validate(with_values(self.search.space, values)).model_copy(
+            update={"epochs": own["tuner/epochs"], "patience": self.search.patience}
         )
         self._say(outcome)
         clock = StepClock(self.folder / f"steps_{trial.trial_id}.json")
@@ -226,16 +228,17 @@ class Trials:
         images = len(self.training.labels)
         config = adapted(config, images, self.classes.mirrored, self.min_steps)
         steps = steps_per_epoch(images, config.batch_size)
-        rates = learning_rates(config.schedule, self.tune.max_epochs, steps)
+        rates = learning_rates(config.schedule, self.search.max_epochs, steps)
         with runs.resumable_run(
             self.classes.source,
-            f"{self.tune.variant} {title}",
-            f"tune@{self.tune.variant}",
+            f"{self.name} {title}",
+            f"tune@{self.name}",
             f"{self.key}-{key}",
             parent=self.parent_run,
         ) as run:
             run.log_params(
-                config.model_dump() | {"seed": self.tune.seed, "precision": self.machine.precision}
+                config.model_dump()
+                | {"seed": self.search.seed, "precision": self.machine.precision}
             )
             run.set_tags(tags)
 
@@ -253,7 +256,7 @@ class Trials:
 
             keras.backend.clear_session()  # the networks of earlier trials; it collects garbage
             keras.config.set_dtype_policy(self.machine.precision)
-            keras.utils.set_random_seed(self.tune.seed)
+            keras.utils.set_random_seed(self.search.seed)
             try:
                 network = build_network(
                     config.network, len(self.classes.names), self.training.images
@@ -265,7 +268,7 @@ class Trials:
                         rates,
                         self.training,
                         self.validation,
-                        self.tune.seed,
+                        self.search.seed,
                         work,
                         publish,
                         callbacks=[clock] if clock else [],
