@@ -25,7 +25,7 @@ SKIPPED = {"annotation", "ctx", "kind", "returns", "type_comment", "type_ignores
 
 
 def fingerprint(start: str, src: Path = SRC) -> str:
-    """One line with digest and name for each module that decides what `start` does, by name.
+    """One line, digest and name, for each module that decides what `start` does, sorted by name.
 
     Args:
         start: a module's name, or the name of a script in `src` without `.py`.

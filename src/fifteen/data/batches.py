@@ -17,7 +17,7 @@ def steps_per_epoch(images: int, batch_size: int) -> int:
 
 
 def epochs_of(config: Training, images: int, total_steps: int) -> int:
-    """The number of epochs of a training: as many as `total_steps` make where it gives none."""
+    """The number of epochs of a training; if `config` gives none, as many as `total_steps` make."""
     return config.epochs or total_steps // steps_per_epoch(images, config.batch_size)
 
 

@@ -90,7 +90,7 @@ def _linear(schedule: Linear, epochs: int, steps_per_epoch: int) -> np.ndarray:
 
 @learning_rates.register
 def _one_cycle(schedule: OneCycle, epochs: int, steps_per_epoch: int) -> np.ndarray:
-    """The one-cycle policy (Smith and Topin 2018, arXiv:1708.07120), without that of the momentum.
+    """The one-cycle policy (Smith and Topin 2018, arXiv:1708.07120), for the learning rate alone.
 
     After the share s of the steps, with warm-up w and floor f, the rate is
     - on the way up, s < w: peak · s/w,
