@@ -29,13 +29,13 @@ DATA, MODELS = Path("data/trainval"), Path("models")
 def combine(
     networks: list[keras.Model], rule: str, members: np.ndarray, labels: np.ndarray
 ) -> tuple[keras.Model, dict[str, list[float]]]:
-    """The ensemble, and where the rule weighs its members their `weights`.
+    """The ensemble as one model, and the `weights` of its members if the rule has any.
 
     Args:
         networks: the members.
-        rule: that combines them.
-        members: their probabilities for the validation images, (N, M, C).
-        labels: of these images.
+        rule: the name of the combination rule.
+        members: the members' probabilities for the validation images, (N, M, C).
+        labels: of the validation images, (N,).
     """
     if rule == "average":
         return average_weights(networks, read_part(DATA, "train").images), {}
@@ -48,21 +48,18 @@ def combine(
 def judge_rules(
     networks: list[keras.Model], members: np.ndarray, validation: Part
 ) -> dict[str, float]:
-    """Which share of the validation images every rule has right, with `members` as above.
-
-    A rule that is fitted on these images is cross-validated.
-    """
-    found = by_every_rule(members, validation.labels)
+    """The validation accuracy of every rule; fitted rules are cross-validated."""
+    by_rule = by_every_rule(members, validation.labels)
     averaged, _ = combine(networks, "average", members, validation.labels)
-    found["average"] = predictor(averaged)(validation.images)["probabilities"]
+    by_rule["average"] = predictor(averaged)(validation.images)["probabilities"]
     return {
         rule: float(np.mean(shares.argmax(axis=-1) == validation.labels))
-        for rule, shares in found.items()
+        for rule, shares in by_rule.items()
     }
 
 
 def main() -> None:
-    """Build the ensemble named on the command line and judge it on the validation images."""
+    """Build the ensemble named on the command line and evaluate it on the validation images."""
     name = name_argument(__doc__, "a key of `ensembles` in params.yaml")
     hardware.share_gpus()
     config = load_params().ensemble(name)
@@ -77,12 +74,13 @@ def main() -> None:
         )
 
     networks = [keras.models.load_model(path) for path in snapshots]
-    found = [predictor(network)(validation.images)["probabilities"] for network in networks]
-    members = np.stack(found, axis=1)
-    chosen_from, rule = {}, config.method
+    answers = [predictor(network)(validation.images)["probabilities"] for network in networks]
+    members = np.stack(answers, axis=1)
+    chosen_from: dict[str, float] = {}
+    rule: str = config.method
     if rule == "best":
         chosen_from = judge_rules(networks, members, validation)
-        rule = max(chosen_from, key=chosen_from.__getitem__)  # of equal ones the first
+        rule = max(chosen_from, key=chosen_from.__getitem__)  # the first one of a tie
     ensemble, weights = combine(networks, rule, members, validation.labels)
     if rule in FITS:
         combined = cross_validated(FITS[rule], members, validation.labels)
@@ -96,7 +94,7 @@ def main() -> None:
         "members": [md5(path) for path in snapshots],
         "data": checksums,
     }
-    work = work_folder(name, decides, code="ensemble")  # holds the name of the run alone
+    work = work_folder(name, decides, code="ensemble")  # holds the resume key alone
     with (
         at_work(work),
         runs.resumable_run(classes.source, name, f"ensemble@{name}", resume_key(work)) as run,

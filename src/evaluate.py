@@ -1,7 +1,7 @@
-"""Stage `evaluate`: one model's predictions of the test images, and what they say of it.
+"""Stage `evaluate`: predict the test images with one model, and score the predictions.
 
-All that `report` needs of a model is in its folder of reports/models/, small enough for git: a
-report can be made anew wherever that is checked out, without models or predictions.
+The results are in reports/models/NAME, small enough for git. They are all that `report` needs, so
+it runs in any checkout, without models or predictions.
 
 Usage: python src/evaluate.py NAME
 """
@@ -46,9 +46,9 @@ def scores_of_views(
     test: Part,
     classes: Classes,
 ) -> dict[str, Any]:
-    """The metrics of the mean over several views of each image.
+    """The scores of the mean prediction over several views of each image.
 
-    The image as it is, one of the views, is not predicted again: `outputs` are what came of it.
+    `outputs` are the predictions of the unchanged images, one of the views.
     """
 
     def probabilities(view: np.ndarray) -> np.ndarray:
@@ -59,11 +59,11 @@ def scores_of_views(
 
 
 def write_per_class(
-    path: Path, names: Sequence[str], labels: np.ndarray, found: np.ndarray
+    path: Path, names: Sequence[str], labels: np.ndarray, predicted: np.ndarray
 ) -> None:
-    """Write one CSV row per class: its number of test images and the share classified right."""
+    """Write one CSV row per class: its number of test images and its accuracy."""
     counts = np.bincount(labels, minlength=len(names))
-    shares = per_class_accuracy(found, labels, len(names))
+    shares = per_class_accuracy(predicted, labels, len(names))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["class", "name", "images", "accuracy"])
@@ -71,7 +71,7 @@ def write_per_class(
 
 
 def write_answers(path: Path, labels: np.ndarray, outputs: Mapping[str, np.ndarray]) -> None:
-    """Write one CSV row per test image: its class, and the model's and each member's answer."""
+    """Write one CSV row per test image: its class, the model's answer, and each member's."""
     columns = {"label": labels, "answer": outputs["probabilities"].argmax(-1)}
     if "member_probabilities" in outputs:
         members = outputs["member_probabilities"].argmax(-1).T
@@ -83,7 +83,7 @@ def write_answers(path: Path, labels: np.ndarray, outputs: Mapping[str, np.ndarr
 def reliability_diagrams(
     probabilities: np.ndarray, labels: np.ndarray, temperature: float
 ) -> dict[str, dict[str, list[float]]]:
-    """The bins that are not empty, of the probabilities as they come and of the calibrated ones."""
+    """The reliability diagrams before and after calibration, without empty bins."""
     by_kind = {
         "as they come": probabilities,
         "calibrated": with_temperature(probabilities, temperature),
@@ -92,7 +92,7 @@ def reliability_diagrams(
     for kind, given in by_kind.items():
         bins = reliability(given, labels)
         diagrams[kind] = {
-            key: values[bins.count > 0].tolist() for key, values in bins._asdict().items()
+            key: values[bins.count > 0].tolist() for key, values in vars(bins).items()
         }
     return diagrams
 
@@ -106,10 +106,10 @@ def write_report(
     confused: Sequence[dict[str, Any]],
 ) -> np.ndarray:
     """Write the tables and figures of one model; returns its confusion matrix."""
-    found = probabilities.argmax(axis=-1)
-    matrix = confusion_matrix(test.labels, found, len(classes.names))
+    predicted = probabilities.argmax(axis=-1)
+    matrix = confusion_matrix(test.labels, predicted, len(classes.names))
     matrices = {"confusion": (matrix, classes.names)}
-    if classes.superclass_of:
+    if classes.superclass_of and classes.superclass_names:
         grouped = group_confusion(matrix, classes.superclass_of)
         matrices["superclass_confusion"] = (grouped, classes.superclass_names)
     for kind, (counts, names) in matrices.items():
@@ -117,9 +117,9 @@ def write_report(
         save_png(confusion_figure(counts, names, f"{name}: test images"), folder / f"{kind}.png")
     mistakes = mistakes_figure(test.images, test.labels, probabilities, classes.names)
     save_png(mistakes, folder / "mistakes.png")
-    pairs = confused_pairs_figure(test.images, test.labels, found, classes.names, confused)
+    pairs = confused_pairs_figure(test.images, test.labels, predicted, classes.names, confused)
     save_png(pairs, folder / "confused_pairs.png")
-    write_per_class(folder / "per_class.csv", classes.names, test.labels, found)
+    write_per_class(folder / "per_class.csv", classes.names, test.labels, predicted)
     return matrix
 
 
@@ -159,38 +159,36 @@ def main() -> None:
             outputs["probabilities"], test.labels, result["temperature"]
         )
         write_json(folder / "calibration.json", diagrams)
-        if "member_probabilities" in outputs:  # averaged weights leave no members
-            found = diversity(
-                outputs["member_probabilities"], outputs["probabilities"], test.labels
-            )
-            as_lists = {key: np.asarray(value).tolist() for key, value in found._asdict().items()}
+        if "member_probabilities" in outputs:  # not of a single model or of averaged weights
+            members, combined = outputs["member_probabilities"], outputs["probabilities"]
+            measures = diversity(members, combined, test.labels)._asdict()
+            as_lists = {key: np.asarray(value).tolist() for key, value in measures.items()}
             write_json(folder / "diversity.json", as_lists)
         write_json(folder / "metrics.json", result | {"run_id": run.id} | by_views)
+        arrays: dict[str, Any] = {**outputs, "labels": test.labels}
         with predictions.open("wb") as file:
-            np.savez(file, **outputs, labels=test.labels)
+            np.savez(file, **arrays)
 
         run.set_metrics(
             {
-                f"{part}/{key}": found[key]
-                for part, found in by_views.items()
+                f"{part}/{key}": values[key]
+                for part, values in by_views.items()
                 for key in SCALARS
-                if key in found
+                if key in values
             }
         )
         run.log_image(confusion_image(matrix), "confusion_matrix_test")
         run.log_file(folder, "test")
         run.log_data(classes.source, read_json(DATA / "checksums.json"))
-        if run.id != run_id:  # a store that has not seen the training
+        if run.id != run_id:  # this store does not have the run of the training
             run.log_params({key: result[key] for key in ("kind", "epochs")})
             run.log_params({"network": {"name": result["network"]}})
-            run.log_metrics({"val/best_accuracy": result["validation"]["accuracy"]})
+            run.set_metrics({"val/best_accuracy": result["validation"]["accuracy"]})
             run.log_model(model, IMAGE_SHAPE, classes.names, result["temperature"])
-    for part, found in by_views.items():
-        low, high = found["accuracy_ci95"]
-        print(
-            f"{name}: {part} accuracy {found['accuracy']:.2%} "
-            f"(95 % interval {low:.2%} to {high:.2%})"
-        )
+    for part, values in by_views.items():
+        low, high = values["accuracy_ci95"]
+        interval = f"(95 % interval {low:.2%} to {high:.2%})"
+        print(f"{name}: {part} accuracy {values['accuracy']:.2%} {interval}")
 
 
 if __name__ == "__main__":

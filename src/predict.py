@@ -1,17 +1,18 @@
-"""Say what is in pictures: the most probable classes, with calibrated probabilities.
+"""Classify pictures: print the most probable classes with calibrated probabilities.
 
 Usage: python src/predict.py PICTURE… [--model MODEL] [--top N] [--json | --request]
 
-Any PNG, JPEG or WebP file, all of a folder, or - for the standard input. A picture that cannot be
-read is named, the others are answered, and the status is 1 in the end.
+PICTURE is a PNG, JPEG or WebP file, a folder of them, or - for the standard input. If a picture
+cannot be read, the others are still classified, and the status is 1.
 """
 
 import argparse
 import importlib
+import io
 import json
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -29,11 +30,11 @@ import numpy as np
 
 DATA = Path("data/trainval")
 BATCH = 500
-Read = list[tuple[str, np.ndarray | str]]
+Read = list[tuple[str, np.ndarray | str]]  # names of pictures, with pixels or an error message
 
 
 def read_all(paths: Sequence[str]) -> Read:
-    """Each picture with its name, (32, 32, 3) uint8, or what is wrong with it."""
+    """The name of each picture with its pixels, (32, 32, 3) uint8, or an error message."""
     read: Read = []
     for path in paths:
         try:
@@ -50,10 +51,10 @@ def read_all(paths: Sequence[str]) -> Read:
 
 
 def _content(name: str) -> bytes:
-    """The bytes of a file or of the standard input, hardly more than are allowed."""
+    """The bytes of a file or of the standard input, one more than is allowed at most."""
     if name == "-":
         return sys.stdin.buffer.read(MOST_BYTES + 1)
-    if Path(name).exists() and not Path(name).is_file():  # a pipe would be waited for
+    if Path(name).exists() and not Path(name).is_file():  # reading a pipe would wait
         raise UserError("it is no file")
     with Path(name).open("rb") as file:
         return file.read(MOST_BYTES + 1)
@@ -64,22 +65,22 @@ def _reason(error: Exception) -> str:
 
 
 def find_model(wanted: str) -> tuple[Path, list[str], float]:
-    """The Keras file, the names of its classes and its temperature.
+    """The Keras file of a model, the names of its classes and its temperature.
 
     Args:
-        wanted: a path, of a file or of a folder of models/, an alias of the data set's registered
-            model, or NAME@ALIAS of another one.
+        wanted: the path of a file or of a folder of models/; an alias of the data set's registered
+            model; or NAME@ALIAS.
 
     Raises:
-        UserError: there is no such model, or nothing says what its classes are.
+        UserError: there is no such model, or its classes are not known.
     """
     path = Path(wanted)
     if "/" not in wanted and path.suffix != ".keras":
-        # A process of its own, as MLflow and TensorFlow both take seconds to be imported.
+        # Another process imports MLflow while this one imports TensorFlow: both take seconds.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
-            found = other.submit(find_registered, wanted)
+            model = other.submit(find_registered, wanted)
             importlib.import_module("fifteen.inference.hardware")
-            return found.result()
+            return model.result()
     if path.is_dir():
         path = path / "model.keras"
     result = path.with_name("result.json")
@@ -93,65 +94,63 @@ def find_model(wanted: str) -> tuple[Path, list[str], float]:
 
 
 def find_registered(wanted: str) -> tuple[Path, list[str], float]:
-    """As `find_model`, for an alias or NAME@ALIAS alone."""
+    """`find_model` for ALIAS or NAME@ALIAS."""
     from fifteen.tracking import registry
 
     name, _, alias = wanted.rpartition("@")
-    found = registry.download(name or registry.name_of(load_params().data.source), alias)
-    return found.file, found.classes, found.temperature
+    model = registry.download(name or registry.name_of(load_params().data.source), alias)
+    return model.file, model.classes, model.temperature
 
 
 def predict(path: Path, images: np.ndarray) -> np.ndarray:
-    """The probabilities (N, classes) that the model in a file gives to raw images.
+    """The probabilities, (N, classes), that the model in a file gives for raw images.
 
     Raises:
-        UserError: the file holds no model, or one that would run code of its own.
+        UserError: the file holds no model, or one that would run its own code.
     """
-    from fifteen.inference import (
-        hardware,  # TensorFlow takes seconds, which a mistake need not wait for
-    )
+    from fifteen.inference import hardware  # imports TensorFlow, which takes seconds
 
     import keras
 
     hardware.share_gpus()
     try:
-        if not zipfile.is_zipfile(path):  # Keras would try older formats, which have no safe mode
+        if not zipfile.is_zipfile(path):  # Keras has no safe mode for older formats
             raise ValueError("it is damaged, or no Keras file")
         model = keras.models.load_model(path, compile=False)
-    except Exception as error:  # of many kinds, as Keras does what the file says
+    except Exception as error:  # Keras raises many kinds
         reason = str(error).partition("\n")[0].partition(". ")[0]
         raise UserError(
             f"{path} cannot be loaded ({reason}); `dvc repro` makes the models of this project anew"
         ) from None
-    # Called, as `predict` would compile the model first, which does not pay for so few batches.
+    # `model.predict` would compile first, which takes longer than a few batches.
     batches = (images[first : first + BATCH] for first in range(0, len(images), BATCH))
     called = (keras.ops.convert_to_numpy(model(batch, training=False)) for batch in batches)
     return np.concatenate(list(called))
 
 
 def answer(read: Read, model: str, top: int) -> list[dict[str, Any]]:
-    """For each picture its `top` most probable `classes`, or the `error` it is."""
+    """For each picture its `top` most probable `classes`, or its `error`."""
     images = [picture for _, picture in read if not isinstance(picture, str)]
-    rankings = iter(())
+    rankings: Iterator[list[dict[str, Any]]] = iter(())
     if images:
         file, classes, temperature = find_model(model)
         given = predict(file, np.stack(images))
         if given.shape[1] != len(classes):
             raise UserError(
-                f"{file} tells {given.shape[1]} classes apart, but {len(classes)} names are known; "
-                "is it a model of another data set?"
+                f"{file} has {given.shape[1]} classes, but {len(classes)} names are known; is it a "
+                "model of another data set?"
             )
         rankings = (ranked(row, classes, top) for row in with_temperature(given, temperature))
     return [
-        {"picture": name, "error": found}
-        if isinstance(found, str)
+        {"picture": name, "error": picture}
+        if isinstance(picture, str)
         else {"picture": name, "classes": next(rankings)}
-        for name, found in read
+        for name, picture in read
     ]
 
 
 def parse() -> argparse.Namespace:
-    """The command line."""
+    """The arguments of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -159,7 +158,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--model",
         default="champion",
-        help="an alias in the registry, NAME@ALIAS of another data set's, or a path",
+        help="an alias in the registry, NAME@ALIAS for another data set, or a path",
     )
     parser.add_argument("--top", type=int, default=5, metavar="N", help="classes to name")
     form = parser.add_mutually_exclusive_group()
@@ -167,7 +166,7 @@ def parse() -> argparse.Namespace:
     form.add_argument(
         "--request",
         action="store_true",
-        help="ask no model; print what the scoring server takes, if all pictures can be read",
+        help="use no model; print a request for the scoring server, if all pictures can be read",
     )
     arguments = parser.parse_args()
     if arguments.top < 1:
@@ -176,21 +175,22 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Answer for each picture on the command line, and give the status to end with."""
+    """Classify the pictures on the command line; returns the exit status."""
     arguments = parse()
-    sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
-    sys.stderr.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):  # a file's name may be no valid text
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     read = read_all(arguments.pictures)
-    problems = [(name, found) for name, found in read if isinstance(found, str)]
+    problems = [(name, error) for name, error in read if isinstance(error, str)]
     if not arguments.request:
         answers = answer(read, arguments.model, arguments.top)
         text = json.dumps(answers, indent=2) if arguments.json else answers_text(answers)
         if text:
             print(text)
     elif not problems:
-        print(json.dumps({"inputs": [picture.tolist() for _, picture in read]}))
-    for name, what in problems:
-        print(f"error: {name}: {what}", file=sys.stderr)
+        print(json.dumps({"inputs": [np.asarray(picture).tolist() for _, picture in read]}))
+    for name, error in problems:
+        print(f"error: {name}: {error}", file=sys.stderr)
     return 1 if problems else 0
 
 

@@ -1,6 +1,6 @@
-"""Stage `prepare`: load the data set, cut the split, check it, write arrays.
+"""Stage `prepare`: load the data set, split it, check it and write it as arrays.
 
-`--check` only says whether the data set can be had: status 0 when it can, 3 when it cannot.
+`--check` only checks that the data set is available: status 0 if it is, 3 if it is not.
 """
 
 import argparse
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from hashlib import md5
 from pathlib import Path
+from typing import Any
 
 from fifteen.common.errors import UserError, run_stage
 from fifteen.common.files import new_folder, write_json
@@ -31,7 +32,7 @@ TRAINVAL, TEST, REPORT = Path("data/trainval"), Path("data/test"), Path("reports
 
 
 def cut(source: Source, ranges: dict[str, list[list[float]]]) -> dict[str, Part]:
-    """The parts of `ranges` (percent of the training images) and the test part.
+    """The parts given by `ranges`, in percent of the training images, and the test part.
 
     Raises:
         UserError: two parts share an image.
@@ -42,41 +43,39 @@ def cut(source: Source, ranges: dict[str, list[list[float]]]) -> dict[str, Part]
     return {name: source.train.take(at) for name, at in indices.items()} | {"test": source.test}
 
 
-def describe(parts: dict[str, Part], classes: Classes) -> dict[str, object]:
-    """What a reader of the report wants to know of the data."""
+def describe(parts: dict[str, Part], classes: Classes) -> dict[str, Any]:
+    """The description of the data for the report, plain data."""
     counts = {
         name: np.bincount(part.labels, minlength=len(classes.names)).tolist()
         for name, part in parts.items()
     }
-    found = copies(parts, classes.names)
+    doubles = copies(parts, classes.names)
+    superclasses = classes.superclass_names or []
+    of_class = [{"superclass": superclasses[i]} for i in classes.superclass_of or []]
+    of_class = of_class or [{} for _ in classes.names]
     return {
         "source": classes.source,
         "images": {name: len(part.labels) for name, part in parts.items()},
         "classes": len(classes.names),
-        "superclasses": classes.superclass_names or [],
+        "superclasses": superclasses,
         "training_statistics": channel_statistics(parts["train"].images),
-        "copies_of_training_images": found,
+        "copies_of_training_images": doubles,
         "images_also_in_train": {
-            name: sum(copy["part"] == name for copy in found) for name in parts if name != "train"
+            name: sum(copy["part"] == name for copy in doubles) for name in parts if name != "train"
         },
         "images_per_class": [
-            {"class": name, **{part: counts[part][i] for part in parts}}
-            | (
-                {"superclass": classes.superclass_names[classes.superclass_of[i]]}
-                if classes.superclass_of
-                else {}
-            )
-            for i, name in enumerate(classes.names)
+            {"class": name, **{part: counts[part][i] for part in parts}, **superclass}
+            for i, (name, superclass) in enumerate(zip(classes.names, of_class, strict=True))
         ],
     }
 
 
 def copies(parts: dict[str, Part], names: Sequence[str]) -> list[dict[str, object]]:
-    """The images of other parts that are, pixel by pixel, one of the training images.
+    """The images of other parts that equal a training image in every pixel.
 
     Returns:
-        Of each the `part`, the `index` in it, the `class`, and that of the first such training
-        image, `class_in_train`.
+        Of each its `part`, its `index` in the part, its `class`, and the class of the first such
+        training image, `class_in_train`.
     """
     train = parts["train"]
     first = {
@@ -99,7 +98,7 @@ def copies(parts: dict[str, Part], names: Sequence[str]) -> list[dict[str, objec
 def main() -> None:
     """Prepare the data set named in params.yaml."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only say whether the data can be had")
+    parser.add_argument("--check", action="store_true", help="only check the availability")
     arguments = parser.parse_args()
 
     data = load_params().data
@@ -114,15 +113,9 @@ def main() -> None:
         return
 
     source = load_source(data.source)
-    names = source.superclass_names
-    coarse = source.train.superclass_labels
-    classes = Classes(
-        data.source,
-        source.names,
-        names,
-        None if coarse is None else superclass_of(source.train.labels, coarse, len(source.names)),
-        source.mirrored,
-    )
+    names, labels, coarse = source.names, source.train.labels, source.train.superclass_labels
+    superclasses = None if coarse is None else superclass_of(labels, coarse, len(names))
+    classes = Classes(data.source, names, source.superclass_names, superclasses, source.mirrored)
     parts = cut(source, data.split.model_dump())
     for name, part in parts.items():
         check_part(part, classes, where=name)

@@ -1,4 +1,4 @@
-"""Serve a registered model by MLflow's scoring server, on this machine alone.
+"""Serve a registered model with MLflow's scoring server, reachable from this machine alone.
 
 Usage: python src/serve.py NAME@ALIAS [--port PORT]
 """
@@ -13,12 +13,12 @@ from fifteen.common.ports import require_free
 from fifteen.tracking import registry
 from fifteen.tracking.store import store_uri
 
-# No word of missing GPUs from TensorFlow, no bar of copied files from MLflow, unless asked for.
+# Defaults: no messages of TensorFlow about GPUs, no progress bar of MLflow.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 
 
 def main() -> None:
-    """Make sure that there is such a model, and become the server."""
+    """Check the model and the port, then replace this process by the server."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", metavar="NAME@ALIAS")
     parser.add_argument("--port", type=int, default=5001)

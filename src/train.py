@@ -17,7 +17,7 @@ from fifteen.training.checkpoint import load_variables
 from fifteen.training.fit import best_file, snapshot_file
 from fifteen.training.history import best_epoch, write_history
 from fifteen.training.schedules import write_learning_rates
-from fifteen.training.tracked import trained
+from fifteen.training.tracked import training_run
 
 import keras
 
@@ -25,9 +25,9 @@ MODELS = Path("models")
 
 
 def export(model: keras.Model, config: Training, best: int, work: Path, folder: Path) -> None:
-    """Save a folder with the snapshots, then `model` with the weights of the best epoch."""
+    """Save the snapshots, then `model` with the weights of the best epoch."""
     snapshots = folder / "snapshots"
-    # An early stop leaves the later ones out.
+    # A training that stopped early has not taken the later ones.
     due = range(1, config.snapshot_count + 1)
     taken = [n for n in due if (work / snapshot_file(n)).exists()]
     write_json(snapshots / "taken.json", taken)
@@ -46,20 +46,17 @@ def main() -> None:
     if name in params.searches:
         chosen = read_json(MODELS / name / "hyperparameters.json")["training"]  # of stage `tune`
         stage = f"train_tuned@{name}"
-    with trained(
-        name,
-        params.training(name, chosen),
-        params.seed,
-        params.hardware,
-        params.budget.min_steps_per_epoch,
-        stage,
-    ) as found:
-        config, history, run = found.config, found.history, found.run
+    section = params.training(name, chosen)
+    with training_run(
+        name, section, params.seed, params.hardware, params.budget, stage
+    ) as training:
+        config, history, run = training.config, training.history, training.run
+        labels, names = training.validation.labels, training.classes.names
         best = history[best_epoch(history, config.monitor) - 1]
         with fill_folder(MODELS / name) as folder:
-            model = found.network
-            export(model, config, best.epoch, found.work, folder)
-            probabilities = model.predict(found.validation.images, batch_size=500, verbose=0)
+            model = training.network
+            export(model, config, best.epoch, training.work, folder)
+            probabilities = model.predict(training.validation.images, batch_size=500, verbose=0)
             result = {
                 "name": name,
                 "kind": "single",
@@ -67,18 +64,18 @@ def main() -> None:
                 "network": config.network.name,
                 "hyperparameters": config.model_dump(),
                 "epochs": len(history),
-                "images_seen": len(history) * len(found.training.labels),
+                "images_seen": len(history) * len(training.training.labels),
                 "parameters": model.count_params(),
                 "train_seconds": sum(row.seconds for row in history),
-                "hardware": found.machine.recorded(),
+                "hardware": training.machine.recorded(),
                 "best_epoch": best.epoch,
                 "validation": {"accuracy": best.val_accuracy, "loss": best.val_loss},
-                "temperature": fit_temperature(probabilities, found.validation.labels),
+                "temperature": fit_temperature(probabilities, labels),
                 "run_id": run.id,
             }
             write_json(folder / "result.json", result)
             write_history(folder / "history.csv", history)
-            write_learning_rates(folder / "learning_rate.csv", found.rates)
+            write_learning_rates(folder / "learning_rate.csv", training.rates)
             for file in ("result.json", "history.csv", "learning_rate.csv"):
                 run.log_file(folder / file)
         run.set_metrics(
@@ -89,9 +86,9 @@ def main() -> None:
             }
         )
         predicted = probabilities.argmax(axis=-1)
-        matrix = confusion_matrix(found.validation.labels, predicted, len(found.classes.names))
+        matrix = confusion_matrix(labels, predicted, len(names))
         run.log_image(confusion_image(matrix), "confusion_matrix_validation")
-        run.log_model(model, IMAGE_SHAPE, found.classes.names, result["temperature"])
+        run.log_model(model, IMAGE_SHAPE, names, result["temperature"])
     print(f"{name}: validation accuracy {best.val_accuracy:.2%} in epoch {best.epoch}")
 
 

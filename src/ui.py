@@ -17,13 +17,13 @@ from fifteen.tracking.mlflow_ui import compared_at, mlflow_ui
 
 
 def main() -> None:
-    """Say where the comparison is, show it in a browser if there is one, and wait."""
+    """Start the UI if the store needs one, show where runs are compared, and wait."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=5000)
     port, source = parser.parse_args().port, load_params().data.source
-    # The terminal, when it is closed, does not end the server, which is not in its process group.
+    # The server is in another process group: a closed terminal ends it through this process.
     signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
-    # MLflow fills 200 MB of the process that asks it: not of this one, which lives with the server.
+    # In another process, as MLflow takes 200 MB of memory, and this process lives on.
     with ProcessPoolExecutor(1, get_context("fork")) as beside:
         store, address = beside.submit(compared_at, port, source).result()
     if store is None:
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def show(address: str) -> None:
-    """Print an address, and open it where there is a screen."""
+    """Print an address, and open it in a browser if there is a screen."""
     print(f"Compare the runs at {address}", flush=True)
     if sys.platform == "darwin" or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
         webbrowser.open(address)

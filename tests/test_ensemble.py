@@ -23,8 +23,8 @@ def test_a_fitted_rule_weighs_the_members_as_it_says(rule):
     networks = [network(seed) for seed in range(3)]
     members = np.stack([one.predict(images, verbose=0) for one in networks], axis=1)
     labels = members[:, 1].argmax(axis=-1)  # the second is always right
-    model, found = combine(networks, rule, members, labels)
-    np.testing.assert_allclose(found["weights"], FITS[rule](members, labels))
-    assert np.argmax(found["weights"]) == 1
-    expected = np.einsum("nmc,m->nc", members, found["weights"])
+    model, actual = combine(networks, rule, members, labels)
+    np.testing.assert_allclose(actual["weights"], FITS[rule](members, labels))
+    assert np.argmax(actual["weights"]) == 1
+    expected = np.einsum("nmc,m->nc", members, actual["weights"])
     np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-5)

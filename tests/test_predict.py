@@ -66,8 +66,8 @@ def test_probabilities_are_calibrated(ask):
     (answer,) = json.loads(output)
     given = np.array([256, 1, 1]) / 258
     expected = given**2 / (given**2).sum()  # the temperature is a half
-    found = [entry["probability"] for entry in answer["classes"]]
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    actual = [entry["probability"] for entry in answer["classes"]]
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
     assert status == 0
 
 
@@ -133,7 +133,7 @@ def test_what_a_model_in_a_folder_lacks(workspace, change, message):
 
 def test_a_model_of_other_classes(ask):
     write_json(Path("data/trainval/classes.json"), {"source": "toy", "names": ["one", "two"]})
-    with pytest.raises(UserError, match="3 classes apart, but 2 names are known"):
+    with pytest.raises(UserError, match="3 classes, but 2 names are known"):
         predict.answer(predict.read_all(["a.png"]), "models/x", 5)
 
 
@@ -147,9 +147,9 @@ def test_a_model_of_other_classes(ask):
 def test_registered_models(monkeypatch, wanted, name, alias):
     from fifteen.tracking import registry
 
-    found = registry.Registered(Path("m.keras"), CLASSES, 1.5)
+    actual = registry.Registered(Path("m.keras"), CLASSES, 1.5)
     asked = []
-    monkeypatch.setattr(registry, "download", lambda *where: asked.append(where) or found)
+    monkeypatch.setattr(registry, "download", lambda *where: asked.append(where) or actual)
     assert predict.find_registered(wanted) == (Path("m.keras"), CLASSES, 1.5)
     assert asked == [(name, alias)]
 
@@ -165,7 +165,7 @@ def network():
 
 def refused(model):
     """What is said of a model file that cannot be loaded."""
-    with pytest.raises(UserError, match="; `dvc repro` makes the models of this project anew") as e:
+    with pytest.raises(UserError, match="`dvc repro` makes") as e:
         predict.predict(model, np.zeros((1, 32, 32, 3), np.uint8))
     assert "\n" not in str(e.value)
     assert str(e.value).startswith(f"{model} cannot be loaded (")

@@ -44,11 +44,11 @@ def test_statistics_equal_those_of_the_floating_point_images():
     images[..., 1] //= 3
     images[..., 2] = 17
     scaled = images / 255
-    found = channel_statistics(images)
-    np.testing.assert_allclose(found["mean"], scaled.mean(axis=(0, 1, 2)), rtol=1e-12)
+    actual = channel_statistics(images)
+    np.testing.assert_allclose(actual["mean"], scaled.mean(axis=(0, 1, 2)), rtol=1e-12)
     deviation = scaled.std(axis=(0, 1, 2))
-    np.testing.assert_allclose(found["standard_deviation"], deviation, rtol=1e-9, atol=1e-12)
-    json.dumps(found)
+    np.testing.assert_allclose(actual["standard_deviation"], deviation, rtol=1e-9, atol=1e-12)
+    json.dumps(actual)
 
 
 def test_statistics_by_hand():
@@ -82,23 +82,23 @@ def test_a_good_part_passes():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"images": np.zeros((6, 32, 32, 3))}, r"images are float64 \(6, 32, 32, 3\), not uint8"),
-        ({"images": np.zeros((6, 28, 28, 1), np.uint8)}, r"uint8 \(6, 28, 28, 1\), not"),
-        ({"labels": np.zeros(5, np.int32)}, r"labels have shape \(5,\) for 6 images"),
-        ({"labels": np.array([0, 1, 2, 0, 1, 3])}, "labels are 0 to 3, not within 0 to 2"),
-        ({"labels": np.array([0, 1, 2, 0, 1, -1])}, "labels are -1 to 2, not within 0 to 2"),
-        ({"superclass_labels": np.full(6, 2)}, "superclass labels are 2 to 2, not within 0 to 1"),
+        ({"images": np.zeros((6, 32, 32, 3))}, r"float64 \(6, 32, 32, 3\)"),
+        ({"images": np.zeros((6, 28, 28, 1), np.uint8)}, r"uint8 \(6, 28, 28, 1\)"),
+        ({"labels": np.zeros(5, np.int32)}, r"labels .*\(5,\) .* 6 images"),
+        ({"labels": np.array([0, 1, 2, 0, 1, 3])}, "labels .* 3, .* 2"),
+        ({"labels": np.array([0, 1, 2, 0, 1, -1])}, "labels .* -1 "),
+        ({"superclass_labels": np.full(6, 2)}, "superclass labels .* 2, .* 1"),
     ],
 )
 def test_what_is_wrong_with_a_part(change, message):
     broken = Part(**vars(part()) | change)
     with pytest.raises(UserError, match=message) as caught:
         check_part(broken, CLASSES, "validation")
-    assert str(caught.value).startswith("the validation part of toy is not usable: ")
+    assert "validation part of toy" in str(caught.value)
 
 
 def test_all_that_is_wrong_is_told_at_once():
-    with pytest.raises(UserError, match=r"float32.*; labels have shape.*; superclass labels are"):
+    with pytest.raises(UserError, match=r"float32.*labels have shape.*superclass labels"):
         check_part(
             Part(np.zeros((2, 32, 32, 3), np.float32), np.zeros(1, int), np.array([0, 9])),
             CLASSES,
@@ -107,7 +107,7 @@ def test_all_that_is_wrong_is_told_at_once():
 
 
 def test_an_empty_part():
-    with pytest.raises(UserError, match=r"the validation part of toy .* it has no images"):
+    with pytest.raises(UserError, match=r"validation part of toy .* no images"):
         check_part(part(images=0), CLASSES, "validation")
 
 
@@ -116,13 +116,13 @@ def test_round_trip(tmp_path):
     write_parts(tmp_path, parts, CLASSES)
     assert read_classes(tmp_path) == CLASSES
     for name, expected in parts.items():
-        found = read_part(tmp_path, name)
+        actual = read_part(tmp_path, name)
         for key, values in vars(expected).items():
-            np.testing.assert_array_equal(getattr(found, key), values)
-            assert getattr(found, key).dtype == values.dtype
-        assert isinstance(found.images, np.memmap)
+            np.testing.assert_array_equal(getattr(actual, key), values)
+            assert getattr(actual, key).dtype == values.dtype
+        assert isinstance(actual.images, np.memmap)
         with pytest.raises(ValueError, match="read-only"):
-            found.images[0] = 0
+            actual.images[0] = 0
 
 
 def test_without_superclasses(tmp_path):
@@ -157,7 +157,7 @@ def test_the_same_data_give_the_same_bytes(tmp_path):
 
 
 def test_a_missing_part(tmp_path):
-    with pytest.raises(UserError, match=r"is not usable .*run `dvc repro prepare`"):
+    with pytest.raises(UserError, match=r"not usable .*`dvc repro prepare`"):
         read_part(tmp_path, "train")
 
 
@@ -167,5 +167,5 @@ def test_a_truncated_part(tmp_path, kind, size):
     write_parts(tmp_path, {"train": part()}, CLASSES)
     array = tmp_path / f"train_{kind}.npy"
     array.write_bytes(array.read_bytes()[:size])
-    with pytest.raises(UserError, match=r"is not usable .*run `dvc repro prepare`"):
+    with pytest.raises(UserError, match=r"not usable .*`dvc repro prepare`"):
         read_part(tmp_path, "train")

@@ -51,20 +51,20 @@ def orders(part, seed=1, epochs=range(3)):
 
 
 def test_batches(part):
-    found = batches(part)
-    assert [len(labels) for _, labels in found] == [5, 5, 5, 5, 3] * 3
-    for images, labels in found:
+    actual = batches(part)
+    assert [len(labels) for _, labels in actual] == [5, 5, 5, 5, 3] * 3
+    for images, labels in actual:
         assert images.dtype == np.uint8
         assert labels.dtype == np.int32
         np.testing.assert_array_equal(images, part.images[labels])
 
 
 def test_every_epoch_has_every_image_once_in_an_order_of_its_own(part):
-    found = orders(part, epochs=range(6))
-    np.testing.assert_array_equal(np.sort(found, axis=1), np.tile(np.arange(IMAGES), (6, 1)))
-    assert len({tuple(order) for order in found}) == 6
+    actual = orders(part, epochs=range(6))
+    np.testing.assert_array_equal(np.sort(actual, axis=1), np.tile(np.arange(IMAGES), (6, 1)))
+    assert len({tuple(order) for order in actual}) == 6
     # a full shuffle: images come from everywhere, not from a window around their place
-    assert np.abs(found - np.arange(IMAGES)).max() > IMAGES / 2
+    assert np.abs(actual - np.arange(IMAGES)).max() > IMAGES / 2
 
 
 def test_the_seed_decides_the_order(part):
@@ -88,19 +88,19 @@ def test_a_resumed_training_sees_the_rest_of_the_same_batches(part, done):
 
 def test_images_are_drawn_uniformly(part):
     # First images of 600 epochs: each of the 23 about 26 times, standard deviation 5.
-    found = dataset(part, 3, range(600), IMAGES).as_numpy_iterator()
-    first = np.bincount([labels[0] for _, labels in found], minlength=IMAGES)
+    actual = dataset(part, 3, range(600), IMAGES).as_numpy_iterator()
+    first = np.bincount([labels[0] for _, labels in actual], minlength=IMAGES)
     assert first.sum() == 600
     assert first.min() >= 5
     assert first.max() <= 52
 
 
 def test_evaluation_is_one_pass_in_order(part):
-    found = list(evaluation_batches(part, 10).as_numpy_iterator())
-    assert [len(labels) for _, labels in found] == [10, 10, 3]
-    assert found[0][0].dtype == np.uint8
-    np.testing.assert_array_equal(np.concatenate([i for i, _ in found]), part.images)
-    np.testing.assert_array_equal(np.concatenate([n for _, n in found]), part.labels)
+    actual = list(evaluation_batches(part, 10).as_numpy_iterator())
+    assert [len(labels) for _, labels in actual] == [10, 10, 3]
+    assert actual[0][0].dtype == np.uint8
+    np.testing.assert_array_equal(np.concatenate([i for i, _ in actual]), part.images)
+    np.testing.assert_array_equal(np.concatenate([n for _, n in actual]), part.labels)
 
 
 def test_nothing_waits_for_a_tuner_in_the_end(part):
@@ -117,10 +117,10 @@ def test_memory_mapped_images(part, tmp_path):
 
 
 def changed(images, seed=(1, 2), **augmentation):
-    found = augment(tf.constant(images), Augmentation(**augmentation), tf.constant(seed))
-    assert found.dtype == images.dtype
-    assert found.shape == images.shape
-    return found.numpy()
+    actual = augment(tf.constant(images), Augmentation(**augmentation), tf.constant(seed))
+    assert actual.dtype == images.dtype
+    assert actual.shape == images.shape
+    return actual.numpy()
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +129,8 @@ def noise():
     return np.random.default_rng(0).integers(0, 256, (2000, 6, 7, 3), dtype=np.uint8)
 
 
-def places(found, image, pad):
-    """The places at which `found` is cut from the image when that is padded by reflection."""
+def places(actual, image, pad):
+    """The places at which `actual` is cut from the image when that is padded by reflection."""
     height, width = image.shape[:2]
     # NumPy's `reflect` is TensorFlow's REFLECT: the edge itself is not repeated.
     padded = np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
@@ -138,7 +138,7 @@ def places(found, image, pad):
         (y, x)
         for y in range(2 * pad + 1)
         for x in range(2 * pad + 1)
-        if np.array_equal(found, padded[y : y + height, x : x + width])
+        if np.array_equal(actual, padded[y : y + height, x : x + width])
     ]
 
 
@@ -147,19 +147,19 @@ def test_no_augmentation_leaves_images_untouched(noise):
 
 
 def test_a_flip_mirrors_half_of_the_images(noise):
-    found = changed(noise, flip=True)
-    as_they_were = (found == noise).all(axis=(1, 2, 3))
-    mirrored = (found == noise[:, :, ::-1]).all(axis=(1, 2, 3))
+    actual = changed(noise, flip=True)
+    as_they_were = (actual == noise).all(axis=(1, 2, 3))
+    mirrored = (actual == noise[:, :, ::-1]).all(axis=(1, 2, 3))
     np.testing.assert_array_equal(mirrored, ~as_they_were)
     assert abs(mirrored.mean() - 0.5) < 0.05  # of 2000: more than four standard deviations
 
 
 @pytest.mark.parametrize("pad", [1, 2])
 def test_a_crop_is_a_window_of_the_padded_image(noise, pad):
-    found = [places(*both, pad) for both in zip(changed(noise, crop=pad), noise, strict=True)]
-    assert {len(at) for at in found} == {1}
+    actual = [places(*both, pad) for both in zip(changed(noise, crop=pad), noise, strict=True)]
+    assert {len(at) for at in actual} == {1}
     counts = np.zeros((2 * pad + 1, 2 * pad + 1))
-    for ((y, x),) in found:
+    for ((y, x),) in actual:
         counts[y, x] += 1
     # Each of 9 or 25 places 222 or 80 times, with a standard deviation of 14 or 9.
     expected = 2000 / counts.size
@@ -168,19 +168,19 @@ def test_a_crop_is_a_window_of_the_padded_image(noise, pad):
 
 def test_a_window_by_hand():
     image = np.arange(9, dtype=np.uint8).reshape(1, 3, 3, 1)
-    found = changed(np.repeat(image, 200, axis=0), crop=1)[..., 0]
+    actual = changed(np.repeat(image, 200, axis=0), crop=1)[..., 0]
     corner, middle = [[4, 3, 4], [1, 0, 1], [4, 3, 4]], [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     for window in (corner, middle):
-        assert (found == window).all(axis=(1, 2)).any()
-    assert len({window.tobytes() for window in found}) == 9
+        assert (actual == window).all(axis=(1, 2)).any()
+    assert len({window.tobytes() for window in actual}) == 9
 
 
 def test_flip_and_crop_together(noise):
-    found = changed(noise[:300], flip=True, crop=2)
+    actual = changed(noise[:300], flip=True, crop=2)
     kinds = np.array(
         [
             [len(places(image, source[:, ::step], 2)) for step in (1, -1)]
-            for image, source in zip(found, noise[:300], strict=True)
+            for image, source in zip(actual, noise[:300], strict=True)
         ]
     )
     np.testing.assert_array_equal(kinds.sum(axis=1), 1)
@@ -224,8 +224,8 @@ def test_every_epoch_changes_an_image_in_its_own_way(part):
 def test_every_batch_of_an_epoch_is_changed_in_its_own_way():
     image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
     part = Part(np.repeat(image, 40, axis=0), np.arange(40, dtype=np.int32))
-    found = [images.tobytes() for images, _ in batches(part, epochs=range(3), crop=4)]
-    assert len(set(found)) == 24
+    actual = [images.tobytes() for images, _ in batches(part, epochs=range(3), crop=4)]
+    assert len(set(actual)) == 24
 
 
 @pytest.mark.parametrize("done", [1, 2, 3])
@@ -259,19 +259,19 @@ def test_steps_per_epoch(images, batch, steps):
 
 def mirrored(part, **config):
     """(epochs, images): which images are mirrored, each in its place of the part."""
-    found = []
+    actual = []
     for images, labels in batches(part, batch=IMAGES, flip="alternating", **config):
         in_order = images[np.argsort(labels)]
         is_mirrored = (in_order == part.images[:, :, ::-1]).all(axis=(1, 2, 3))
         as_it_was = (in_order == part.images).all(axis=(1, 2, 3))
         np.testing.assert_array_equal(is_mirrored, ~as_it_was)
-        found.append(is_mirrored)
-    return np.array(found)
+        actual.append(is_mirrored)
+    return np.array(actual)
 
 
 def test_an_alternating_flip_mirrors_every_image_in_every_second_epoch(part):
-    found = mirrored(part, epochs=range(5))
-    np.testing.assert_array_equal(found[1:], ~found[:-1])
+    actual = mirrored(part, epochs=range(5))
+    np.testing.assert_array_equal(actual[1:], ~actual[:-1])
 
 
 def test_half_of_the_images_start_mirrored():
@@ -289,8 +289,8 @@ def test_where_an_image_is_in_an_epoch_has_nothing_to_do_with_its_being_mirrored
     part = Part(images, ramp)
     for seed in (1, 42):
         for epoch in range(3):
-            found = batches(part, seed, range(epoch, epoch + 1), batch=2000, flip="alternating")
-            is_mirrored = found[0][0][:, 0, 0, 0] == 1
+            actual = batches(part, seed, range(epoch, epoch + 1), batch=2000, flip="alternating")
+            is_mirrored = actual[0][0][:, 0, 0, 0] == 1
             first, last = is_mirrored[:1000].mean(), is_mirrored[1000:].mean()
             assert abs(first - last) < 0.12, (seed, epoch)  # five standard deviations
 
@@ -312,10 +312,10 @@ def white():
 
 @pytest.mark.parametrize("side", [1, 2, 3, 4])
 def test_a_cutout_is_a_grey_square_clipped_at_the_border(white, side):
-    found = changed(white, cutout=side)
-    hidden = (found == GREY).all(axis=-1)
-    np.testing.assert_array_equal(found[~hidden], 255)
-    np.testing.assert_array_equal(found[hidden], 128)
+    actual = changed(white, cutout=side)
+    hidden = (actual == GREY).all(axis=-1)
+    np.testing.assert_array_equal(actual[~hidden], 255)
+    np.testing.assert_array_equal(actual[hidden], 128)
     rows, columns = hidden.any(axis=2), hidden.any(axis=1)
     np.testing.assert_array_equal(hidden, rows[:, :, None] & columns[:, None, :])
     for lines in (rows, columns):
@@ -341,11 +341,11 @@ def test_a_cutout_larger_than_the_image_hides_much_of_it(white):
 
 
 def test_what_is_not_cut_out_stays(noise):
-    found = changed(noise, cutout=3)
-    same = (found == noise).all(axis=-1)
-    assert ((found == GREY).all(axis=-1) | same).all()
+    actual = changed(noise, cutout=3)
+    same = (actual == noise).all(axis=-1)
+    assert ((actual == GREY).all(axis=-1) | same).all()
     real = changed(noise.astype(np.float32), cutout=3)
-    np.testing.assert_array_equal(real, found)
+    np.testing.assert_array_equal(real, actual)
 
 
 # CutMix and mixup
@@ -432,14 +432,14 @@ def test_the_seed_decides_these_too(levels, augmentation):
 
 @pytest.mark.parametrize("change", [{"cutmix": 0.5}, {"mixup": 0.2}, {"cutmix": 1.0, "mixup": 1.0}])
 def test_mixed_batches_have_shares_for_labels(part, change):
-    found = batches(part, **change)
-    assert [labels.shape for _, labels in found] == [(n, IMAGES) for n in [5, 5, 5, 5, 3]] * 3
-    for images, labels in found:
+    actual = batches(part, **change)
+    assert [labels.shape for _, labels in actual] == [(n, IMAGES) for n in [5, 5, 5, 5, 3]] * 3
+    for images, labels in actual:
         assert labels.dtype == np.float32
         assert images.dtype == (np.float32 if "mixup" in change else np.uint8)
         np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-6)
     # Nothing is lost: each epoch's shares add up to its images.
-    assert sum(labels.sum() for _, labels in found) == pytest.approx(3 * IMAGES, rel=1e-5)
+    assert sum(labels.sum() for _, labels in actual) == pytest.approx(3 * IMAGES, rel=1e-5)
 
 
 @pytest.mark.parametrize("change", [{}, {"flip": True, "crop": 4, "cutout": 8}])
@@ -465,27 +465,27 @@ def resized(images, pixels):
 
 @pytest.mark.parametrize("pixels", [8, 20, 24, 31, 32, 33, 48])
 def test_resizing_is_tensorflow_s_with_antialiasing(part, pixels):
-    found = resized(part.images[:4], pixels)
-    assert (found.shape, found.dtype) == ((4, pixels, pixels, 3), np.float32)
+    actual = resized(part.images[:4], pixels)
+    assert (actual.shape, actual.dtype) == ((4, pixels, pixels, 3), np.float32)
     expected = tf.image.resize(part.images[:4], [pixels, pixels], antialias=True).numpy()
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+    np.testing.assert_allclose(actual, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("pixels", [8, 20, 32, 48])
 def test_a_constant_image_stays_constant(pixels):
     images = np.full((2, 32, 32, 3), 200, np.uint8)
     images[1] = [10, 20, 30]
-    found = resized(images, pixels)
-    np.testing.assert_allclose(found[0], 200, atol=1e-3)
-    np.testing.assert_allclose(found[1], np.broadcast_to([10, 20, 30], found[1].shape), atol=1e-3)
+    actual = resized(images, pixels)
+    np.testing.assert_allclose(actual[0], 200, atol=1e-3)
+    np.testing.assert_allclose(actual[1], np.broadcast_to([10, 20, 30], actual[1].shape), atol=1e-3)
 
 
 def test_half_the_size_by_hand():
     # A triangle of twice the width: the weights of a row are 1/8, 3/8, 3/8, 1/8.
     images = np.zeros((1, 16, 16, 1), np.uint8)
     images[0, 6] = 80
-    found = resized(images, 8)[0, :, 4, 0]
-    np.testing.assert_allclose(found, [0, 0, 10, 30, 0, 0, 0, 0], atol=1e-4)
+    actual = resized(images, 8)[0, :, 4, 0]
+    np.testing.assert_allclose(actual, [0, 0, 10, 30, 0, 0, 0, 0], atol=1e-4)
 
 
 STAGES = [[0, 16], [0.3, 20], [0.75, 32]]
@@ -502,13 +502,13 @@ def test_the_size_follows_the_share_of_the_steps(share, pixels):
 
 def test_batches_grow(part):
     # 4 epochs of 5 steps: the first 6, the next 9 and the last 5.
-    found = batches(part, epochs=range(4), resolution=STAGES)
-    assert [images.shape[1] for images, _ in found] == [16] * 6 + [20] * 9 + [32] * 5
-    for images, labels in found:
+    actual = batches(part, epochs=range(4), resolution=STAGES)
+    assert [images.shape[1] for images, _ in actual] == [16] * 6 + [20] * 9 + [32] * 5
+    for images, labels in actual:
         assert images.shape[1:3] == (images.shape[1],) * 2
         assert images.dtype == np.float32
         assert labels.dtype == np.int32
-    for images, labels in found[15:]:
+    for images, labels in actual[15:]:
         np.testing.assert_array_equal(images, part.images[labels])
 
 
@@ -521,5 +521,5 @@ def test_a_resumed_training_sees_the_same_of_everything(part, done):
     rest = batches(part, epochs=range(done, 4), resolution=STAGES, **EVERYTHING)
     assert len(rest) == (4 - done) * 5
     for one, other in zip(rest, whole[done * 5 :], strict=True):
-        for found, expected in zip(one, other, strict=True):
-            np.testing.assert_array_equal(found, expected)
+        for actual, expected in zip(one, other, strict=True):
+            np.testing.assert_array_equal(actual, expected)

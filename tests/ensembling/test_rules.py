@@ -40,10 +40,10 @@ def vote_answer(members):
 
 
 def test_sum_by_hand():
-    found = np.asarray(sum_rule(MEMBERS))
+    actual = np.asarray(sum_rule(MEMBERS))
     expected = [[0.125, 0.375, 1.25 / 3, 0.25 / 3], [0.375, 0.5 / 3, 0.625 / 3, 0.25]]
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-    assert found.argmax(axis=1).tolist() == [2, 0]
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
+    assert actual.argmax(axis=1).tolist() == [2, 0]
 
 
 def test_logits_by_hand():
@@ -62,9 +62,9 @@ def test_one_member_that_rules_a_class_out_outweighs_the_others():
 
 
 def test_weights_by_hand():
-    found = np.asarray(weighted_rule(MEMBERS, [0.5, 0.0, 0.5]))
+    actual = np.asarray(weighted_rule(MEMBERS, [0.5, 0.0, 0.5]))
     expected = [[0, 0.3125, 0.5625, 0.125], [0.375, 0.25, 0.0625, 0.3125]]
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
 def test_votes_by_hand():
@@ -77,11 +77,11 @@ def test_a_member_with_two_favourites_votes_for_the_first():
 
 
 def test_vote_by_hand():
-    found = np.asarray(vote_rule(MEMBERS))
+    actual = np.asarray(vote_rule(MEMBERS))
     expected = [[0, 2 / 3, 1 / 3, 0], [0, 1 / 3, 1 / 3, 1 / 3]]
-    np.testing.assert_allclose(found, expected, atol=5e-5)
+    np.testing.assert_allclose(actual, expected, atol=5e-5)
     # Image 2: among the tied classes 1, 2, 3 the sums are 0.5, 0.625, 0.75.
-    assert found.argmax(axis=1).tolist() == [1, 3]
+    assert actual.argmax(axis=1).tolist() == [1, 3]
 
 
 def test_a_tie_of_sums_too_goes_to_the_lowest_index():
@@ -113,26 +113,26 @@ def test_tie_rate_by_hand():
 def test_shares(method, members):
     rng = np.random.default_rng(members)
     given = random_members(rng, members=members, sixteenths=False)
-    found = np.asarray(RULES[method](given))
-    assert found.dtype == np.float32
-    assert found.shape == (50, 4)
-    assert (found >= 0).all()
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    actual = np.asarray(RULES[method](given))
+    assert actual.dtype == np.float32
+    assert actual.shape == (50, 4)
+    assert (actual >= 0).all()
+    np.testing.assert_allclose(actual.sum(axis=1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("members", [2, 3, 4, 5, 6, 100])
 def test_the_largest_share_is_the_answer_of_the_vote(members):
     rng = np.random.default_rng(members)
     given = random_members(rng, 300, members)
-    found = np.asarray(vote_rule(given))
+    actual = np.asarray(vote_rule(given))
     answers, counts = zip(*map(vote_answer, given), strict=True)
-    np.testing.assert_array_equal(found.argmax(axis=1), answers)
-    np.testing.assert_allclose(found, np.array(counts) / members, atol=1e-4)
+    np.testing.assert_array_equal(actual.argmax(axis=1), answers)
+    np.testing.assert_allclose(actual, np.array(counts) / members, atol=1e-4)
     tied = [sorted(count)[-1] == sorted(count)[-2] for count in counts]
     assert tie_rate(given) == pytest.approx(np.mean(tied))
     assert 0 < np.mean(tied) < 1
     # No other class comes equally close.
-    ordered = np.sort(found, axis=1)
+    ordered = np.sort(actual, axis=1)
     assert (ordered[:, -1] > ordered[:, -2]).all()
 
 
@@ -150,5 +150,5 @@ def test_the_order_of_the_members_does_not_matter(method):
 @pytest.mark.parametrize("method", sorted(RULES))
 def test_equal_members_answer_as_one(method):
     one = random_members(np.random.default_rng(1), members=1, sixteenths=False)
-    found = np.asarray(RULES[method](np.repeat(one, 5, axis=1)))
-    np.testing.assert_array_equal(found.argmax(axis=1), one[:, 0].argmax(axis=1))
+    actual = np.asarray(RULES[method](np.repeat(one, 5, axis=1)))
+    np.testing.assert_array_equal(actual.argmax(axis=1), one[:, 0].argmax(axis=1))

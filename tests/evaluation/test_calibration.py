@@ -16,7 +16,8 @@ def test_ece_by_hand():
     probabilities, labels = two_classes(
         [0.55, 0.7, 0.8, 0.9, 1.0], [False, True, False, True, True]
     )
-    count, confidence, accuracy = reliability(probabilities, labels, bins=5)
+    bins = reliability(probabilities, labels, bins=5)
+    count, confidence, accuracy = bins.count, bins.confidence, bins.accuracy
     assert count.tolist() == [0, 0, 1, 2, 2]
     np.testing.assert_allclose(confidence, [np.nan, np.nan, 0.55, 0.75, 0.95])
     np.testing.assert_allclose(accuracy, [np.nan, np.nan, 0.0, 0.5, 1.0])
@@ -98,10 +99,10 @@ def test_with_temperature_by_hand():
 def test_a_zero_stays_finite_and_the_answer_the_same():
     votes = np.array([[0.6, 0.4, 0.0]], np.float32)
     for temperature in (0.05, 1.0, 20.0):
-        found = with_temperature(votes, temperature)
-        assert np.isfinite(found).all()
-        assert found.argmax() == 0
-        assert found.sum() == pytest.approx(1)
+        actual = with_temperature(votes, temperature)
+        assert np.isfinite(actual).all()
+        assert actual.argmax() == 0
+        assert actual.sum() == pytest.approx(1)
 
 
 def test_fitted_temperature_of_two_classes_by_hand():

@@ -97,10 +97,10 @@ def test_describe_cpu_where_there_is_no_cpuinfo(monkeypatch):
 )
 def test_precision_on_a_cpu(machine, cpu_info, asked, precision):
     machine(cpu_info)
-    found = hardware.configure(asked)
-    assert found.precision == precision
+    actual = hardware.configure(asked)
+    assert actual.precision == precision
     assert keras.config.dtype_policy().name == precision
-    assert " cores of " in found.device
+    assert " cores of " in actual.device
 
 
 @pytest.mark.parametrize(
@@ -136,11 +136,11 @@ def test_number_of_devices(machine, monkeypatch, strategy, gpus, cpus, devices):
     machine(SKYLAKE, gpu={"device_name": "A100"} if gpus else None)
     there = {"GPU": range(gpus), "CPU": range(cpus)}
     monkeypatch.setattr(hardware.tf.config, "list_logical_devices", lambda kind: [*there[kind]])
-    found = hardware.configure("float32", strategy)
-    assert found.devices == devices
-    assert found.recorded()["device"].startswith(f"{devices} × ") == (devices > 1)
+    actual = hardware.configure("float32", strategy)
+    assert actual.devices == devices
+    assert actual.recorded()["device"].startswith(f"{devices} × ") == (devices > 1)
     if devices == 1:
-        with found.scope():
+        with actual.scope():
             assert not hardware.tf.distribute.has_strategy()
 
 

@@ -67,8 +67,8 @@ def test_probabilities_stay_probabilities(images):
         shares = np.exp(views[:, 0, 0].astype(np.float32) / 100)
         return shares / shares.sum(axis=1, keepdims=True)
 
-    found = predict_views(predict, images)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)
+    actual = predict_views(predict, images)
+    assert actual.dtype == np.float32
+    np.testing.assert_allclose(actual.sum(axis=1), 1, rtol=1e-6)
     # mirroring the images changes nothing
-    np.testing.assert_allclose(predict_views(predict, images[:, :, ::-1]), found, rtol=1e-5)
+    np.testing.assert_allclose(predict_views(predict, images[:, :, ::-1]), actual, rtol=1e-5)

@@ -22,12 +22,12 @@ def test_parameters_with_ten_classes(network):
 
 
 def test_the_original_s_layers_in_their_order(network):
-    found = [
+    actual = [
         (type(layer).__name__, layer.output.shape[1:])
         for layer in network.layers
         if not isinstance(layer, keras.layers.InputLayer)
     ]
-    assert found == [
+    assert actual == [
         ("Conv2D", (30, 30, 32)),
         ("BatchNormalization", (30, 30, 32)),
         ("ReLU", (30, 30, 32)),

@@ -65,23 +65,26 @@ def test_names(name):
 
 
 def test_probabilities_come_out(network, images):
-    found = network.predict(images, verbose=0)
-    assert found.shape == (5, 7)
-    assert found.dtype == np.float32
-    assert (found >= 0).all()
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+    actual = network.predict(images, verbose=0)
+    assert actual.shape == (5, 7)
+    assert actual.dtype == np.float32
+    assert (actual >= 0).all()
+    np.testing.assert_allclose(actual.sum(axis=1), 1, atol=1e-6)
 
 
 def test_raw_images_of_either_type_go_in(network, images):
     whole, real = (network.predict(images.astype(t), verbose=0) for t in (np.uint8, np.float32))
     np.testing.assert_array_equal(whole, real)
-    (found, expected) = (np.asarray(network(images)), np.asarray(network(images.astype("float32"))))
-    np.testing.assert_array_equal(found, expected)
+    (actual, expected) = (
+        np.asarray(network(images)),
+        np.asarray(network(images.astype("float32"))),
+    )
+    np.testing.assert_array_equal(actual, expected)
 
 
 def test_the_answer_depends_on_the_image(network, images):
-    found = network.predict(images, verbose=0)
-    assert np.ptp(found, axis=0).max() > 1e-4
+    actual = network.predict(images, verbose=0)
+    assert np.ptp(actual, axis=0).max() > 1e-4
 
 
 def test_weights_are_kept_in_float32(network):

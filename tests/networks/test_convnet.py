@@ -47,12 +47,12 @@ def test_with_the_baseline_s_sizes_it_has_as_many_parameters_as_the_baseline():
 
 def test_layers_in_their_order():
     network = build(conv_activation="leaky_relu", dense_activation="tanh", normalize_input=True)
-    found = [
+    actual = [
         (type(layer).__name__, layer.output.shape[1:])
         for layer in network.layers
         if not isinstance(layer, keras.layers.InputLayer)
     ]
-    assert found == [
+    assert actual == [
         ("Rescaling", (32, 32, 3)),
         ("Conv2D", (30, 30, 4)),
         ("ReLU", (30, 30, 4)),
@@ -75,11 +75,11 @@ def test_layers_in_their_order():
 @pytest.mark.parametrize("normalize_input", [False, True])
 def test_raw_images_go_in_and_probabilities_come_out(images, normalize_input):
     network = build(normalize_input=normalize_input)
-    found = network.predict(images, verbose=0)
-    assert (found.shape, found.dtype) == ((5, 3), np.float32)
-    assert (found >= 0).all()
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
-    np.testing.assert_array_equal(network.predict(images.astype("float32"), verbose=0), found)
+    actual = network.predict(images, verbose=0)
+    assert (actual.shape, actual.dtype) == ((5, 3), np.float32)
+    assert (actual >= 0).all()
+    np.testing.assert_allclose(actual.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(network.predict(images.astype("float32"), verbose=0), actual)
 
 
 def test_normalised_pixels_are_from_minus_one_to_one(images):
@@ -87,15 +87,15 @@ def test_normalised_pixels_are_from_minus_one_to_one(images):
     for one, other in zip(normalised.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     scaled = np.interp(images, [0, 255], [-1, 1]).astype(np.float32)
-    found, expected = normalised(images).numpy(), plain(scaled).numpy()
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert np.abs(found - plain(images).numpy()).max() > 1e-3  # it does make a difference
+    actual, expected = normalised(images).numpy(), plain(scaled).numpy()
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+    assert np.abs(actual - plain(images).numpy()).max() > 1e-3  # it does make a difference
 
 
 def hidden(network, layer, images):
     """What comes into and out of the last layer of a type."""
-    (found,) = [x for x in network.layers if type(x) is layer][-1:]
-    both = keras.Model(network.input, [found.input, found.output])(images)
+    (actual,) = [x for x in network.layers if type(x) is layer][-1:]
+    both = keras.Model(network.input, [actual.input, actual.output])(images)
     return [tensor.numpy() for tensor in both]
 
 
@@ -128,8 +128,8 @@ def test_the_slope_is_read_by_leaky_relu_alone(images, activation):
 
 @pytest.mark.parametrize("rate", [0.0, 0.25])
 def test_dropout(rate):
-    (found,) = [x for x in build(dropout=rate).layers if isinstance(x, keras.layers.Dropout)]
-    assert found.rate == rate
+    (actual,) = [x for x in build(dropout=rate).layers if isinstance(x, keras.layers.Dropout)]
+    assert actual.rate == rate
 
 
 @pytest.mark.parametrize("where", ["conv_activation", "dense_activation"])

@@ -11,7 +11,7 @@ def network():
 
 
 def test_the_original_s_layers_in_their_order(network):
-    found = [
+    actual = [
         (type(layer).__name__, layer.output.shape[1:])
         for layer in network.layers
         if not isinstance(layer, keras.layers.InputLayer)
@@ -27,7 +27,7 @@ def test_the_original_s_layers_in_their_order(network):
             ("Dropout", (size // 2, size // 2, filters)),
         ]
         size, channels = size // 2, filters
-    assert found == [
+    assert actual == [
         *expected,
         ("Flatten", (4 * 4 * 128,)),
         ("Dense", (512,)),

@@ -26,8 +26,8 @@ def smooth_images(number, size=32, seed=0):
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:size, :size][..., np.newaxis] / size
     slopes = rng.uniform(-80, 80, (2, number, 1, 1, 3))
-    found = rng.uniform(60, 200, (number, 1, 1, 3)) + slopes[0] * rows + slopes[1] * columns
-    return np.clip(found + rng.normal(0, 20, found.shape), 0, 255).astype(np.uint8)
+    actual = rng.uniform(60, 200, (number, 1, 1, 3)) + slopes[0] * rows + slopes[1] * columns
+    return np.clip(actual + rng.normal(0, 20, actual.shape), 0, 255).astype(np.uint8)
 
 
 IMAGES = smooth_images(60)
@@ -46,9 +46,9 @@ def within(network, layer):
 
 def convolutions(network):
     """The nine convolutions after the stem, in order."""
-    found = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
-    assert found[0].name == "stem"
-    return found[1:]
+    actual = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert actual[0].name == "stem"
+    return actual[1:]
 
 
 @pytest.fixture
@@ -102,11 +102,11 @@ def test_layers_in_their_order():
 @pytest.mark.parametrize("size", [9, 20, 24, 32, 33, 48])
 def test_probabilities_come_out_of_images_of_any_size(size):
     images = smooth_images(4, size)
-    found = build().predict(images, verbose=0)
-    assert (found.shape, found.dtype) == ((4, 5), np.float32)
-    assert (found > 0).all()
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
-    assert np.ptp(found, axis=0).max() > 1e-4  # they differ between images
+    actual = build().predict(images, verbose=0)
+    assert (actual.shape, actual.dtype) == ((4, 5), np.float32)
+    assert (actual > 0).all()
+    np.testing.assert_allclose(actual.sum(axis=1), 1, atol=1e-6)
+    assert np.ptp(actual, axis=0).max() > 1e-4  # they differ between images
 
 
 def test_the_smallest_images():
@@ -115,14 +115,14 @@ def test_the_smallest_images():
         Training(network="swift", resolution=[[0, SMALLEST - 1]])
     Training(network="swift", resolution=[[0, SMALLEST]])
     assert f"from {SMALLEST}×{SMALLEST}" in swift.__doc__
-    found = build().predict(smooth_images(4, SMALLEST), verbose=0)
-    assert np.isfinite(found).all()
-    assert np.ptp(found, axis=0).max() > 1e-4
+    actual = build().predict(smooth_images(4, SMALLEST), verbose=0)
+    assert np.isfinite(actual).all()
+    assert np.ptp(actual, axis=0).max() > 1e-4
 
 
 def test_sizes_need_not_be_equal():
-    found = build().predict(IMAGES[:3, :20, :27], verbose=0)
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+    actual = build().predict(IMAGES[:3, :20, :27], verbose=0)
+    np.testing.assert_allclose(actual.sum(axis=1), 1, atol=1e-6)
 
 
 def test_raw_images_of_either_type_go_in():
@@ -137,8 +137,8 @@ def stem_outputs(network, images):
 
 
 def test_the_stem_whitens_the_patches_of_training_images():
-    found = stem_outputs(build(), IMAGES).astype(np.float64)
-    first, second = found[:, :12], found[:, 12:]
+    actual = stem_outputs(build(), IMAGES).astype(np.float64)
+    first, second = actual[:, :12], actual[:, 12:]
     np.testing.assert_allclose(second, -first, atol=1e-4)
     covariance = np.cov(first, rowvar=False)
     # Noise of 20 keeps every eigenvalue far from the epsilon, and so the variances near to 1.
@@ -155,10 +155,10 @@ def test_the_whitening_kernel_by_hand():
     # The eigenvalues are 2, 2, 0 and 0. The directions of the last two are copies of another one.
     kernel = whitening_kernel(patches_of_two_rows())
     assert (kernel.shape, kernel.dtype) == ((2, 2, 1, 8), np.float32)
-    found = kernel.reshape(4, 8).astype(np.float64)
-    np.testing.assert_array_equal(found[:, 4:], -found[:, :4])
-    np.testing.assert_allclose(np.linalg.norm(found[:, :4], axis=0), 1 / np.sqrt(2), rtol=0.02)
-    directions, counts = np.unique(found[:, :4], axis=1, return_counts=True)
+    actual = kernel.reshape(4, 8).astype(np.float64)
+    np.testing.assert_array_equal(actual[:, 4:], -actual[:, :4])
+    np.testing.assert_allclose(np.linalg.norm(actual[:, :4], axis=0), 1 / np.sqrt(2), rtol=0.02)
+    directions, counts = np.unique(actual[:, :4], axis=1, return_counts=True)
     assert sorted(counts) == [1, 3]
     np.testing.assert_allclose(directions.T @ directions, np.eye(2) / 2, atol=0.01)
 
@@ -167,8 +167,8 @@ def test_weak_directions_are_whitened_by_hand():
     # With a tenth of something else in the first pixel one eigenvalue is 0.005, far from none.
     images = patches_of_two_rows()
     images[:, 0, 0] += 0.1 * np.random.default_rng(1).choice([-1.0, 1.0], (20_000, 1))
-    found = whitening_kernel(images).reshape(4, 8)[:, :4]
-    lengths = np.linalg.norm(found.astype(np.float64), axis=0)
+    actual = whitening_kernel(images).reshape(4, 8)[:, :4]
+    lengths = np.linalg.norm(actual.astype(np.float64), axis=0)
     assert np.sum(np.abs(lengths * np.sqrt(0.005 + 5e-4) - 1) < 0.02) == 1
 
 
@@ -223,9 +223,9 @@ def test_standardization_by_hand():
 
 def test_standardised_channels():
     network = build()
-    found = within(network, network.get_layer("standardized"))(IMAGES).numpy()
-    np.testing.assert_allclose(found.mean(axis=(0, 1, 2)), 0, atol=1e-4)
-    np.testing.assert_allclose(found.std(axis=(0, 1, 2)), 1, rtol=1e-4)
+    actual = within(network, network.get_layer("standardized"))(IMAGES).numpy()
+    np.testing.assert_allclose(actual.mean(axis=(0, 1, 2)), 0, atol=1e-4)
+    np.testing.assert_allclose(actual.std(axis=(0, 1, 2)), 1, rtol=1e-4)
 
 
 @pytest.mark.parametrize("channel", [None, 1], ids=["all channels", "one channel"])
@@ -244,8 +244,8 @@ def test_a_convolution_begins_as_the_identity(index):
     channels, filters = layer.kernel.shape[2:]
     x = np.random.default_rng(0).normal(size=(2, 5, 6, channels)).astype(np.float32)
     same = min(channels, filters)
-    found = layer(x).numpy()
-    np.testing.assert_allclose(found[..., :same], x[..., :same], atol=1e-6)
+    actual = layer(x).numpy()
+    np.testing.assert_allclose(actual[..., :same], x[..., :same], atol=1e-6)
     if filters > channels:  # the rest is as He et al. (2015)
         rest = layer.kernel.numpy()[..., same:]
         error = 5 / np.sqrt(2 * rest.size)  # of a deviation, five standard ones
@@ -257,13 +257,13 @@ def test_a_convolution_begins_as_the_identity(index):
 def test_identity_kernel(height, width, channels, filters):
     random = np.random.default_rng(0).normal(size=(height, width, channels, filters))
     kept = random.copy()
-    found = identity_kernel(random)
+    actual = identity_kernel(random)
     np.testing.assert_array_equal(random, kept)  # not changed in place
     same = min(channels, filters)
-    np.testing.assert_array_equal(found[..., same:], random[..., same:])
-    assert found[..., :same].sum() == np.count_nonzero(found[..., :same]) == same
+    np.testing.assert_array_equal(actual[..., same:], random[..., same:])
+    assert actual[..., :same].sum() == np.count_nonzero(actual[..., :same]) == same
     x = np.random.default_rng(1).normal(size=(1, 6, 5, channels))
-    y = keras.ops.convert_to_numpy(keras.ops.conv(x, found, padding="same"))
+    y = keras.ops.convert_to_numpy(keras.ops.conv(x, actual, padding="same"))
     np.testing.assert_allclose(y[..., :same], x[..., :same], atol=1e-12)
 
 
@@ -285,8 +285,8 @@ def test_without_residuals_a_pair_takes_the_place_of_its_input():
     x, y = (within(with_them, layer)(IMAGES[:3]).numpy() for layer in _operands(sums[0]))
     np.testing.assert_allclose(within(with_them, sums[0])(IMAGES[:3]).numpy(), x + y, atol=1e-6)
     group = convolutions(without)[3]  # the next group's first, which takes y itself
-    found = keras.Model(without.input, group.input)(IMAGES[:3]).numpy()
-    np.testing.assert_allclose(found, y, atol=1e-5)
+    actual = keras.Model(without.input, group.input)(IMAGES[:3]).numpy()
+    np.testing.assert_allclose(actual, y, atol=1e-5)
 
 
 def _operands(layer):
@@ -298,8 +298,8 @@ def test_logits_are_scaled(scale):
     network = build(logit_scale=scale)
     logits = within(network, network.get_layer("logits"))(IMAGES[:5]).numpy().astype(np.float64)
     odds = np.exp(scale * logits)
-    found = network(IMAGES[:5]).numpy()
-    np.testing.assert_allclose(found, odds / odds.sum(axis=1, keepdims=True), rtol=1e-3, atol=1e-9)
+    actual = network(IMAGES[:5]).numpy()
+    np.testing.assert_allclose(actual, odds / odds.sum(axis=1, keepdims=True), rtol=1e-3, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -312,9 +312,9 @@ def test_logits_are_scaled(scale):
 )
 def test_the_activation_is_used_throughout(name, function):
     network = build(activation=name)
-    found = [layer for layer in network.layers if isinstance(layer, keras.layers.Activation)]
-    assert len(found) == 10
-    for layer in found:
+    actual = [layer for layer in network.layers if isinstance(layer, keras.layers.Activation)]
+    assert len(actual) == 10
+    for layer in actual:
         x = np.linspace(-3, 3, 13, dtype=np.float32)
         np.testing.assert_allclose(layer(x), function(x), atol=1e-5)
 
@@ -340,12 +340,12 @@ def test_bfloat16_is_near_float32(bfloat16):
     assert {v.dtype for v in mixed.variables} == {"float32"}
     for a, b in zip(exact.get_weights(), mixed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    found, expected = (n.predict(IMAGES[:20], verbose=0) for n in (mixed, exact))
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
-    np.testing.assert_allclose(found, expected, atol=0.06)
-    assert np.abs(found - expected).mean() < 0.01
-    assert np.abs(found - expected).max() > 0  # it did compute in another precision
+    actual, expected = (n.predict(IMAGES[:20], verbose=0) for n in (mixed, exact))
+    assert actual.dtype == np.float32
+    np.testing.assert_allclose(actual.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(actual, expected, atol=0.06)
+    assert np.abs(actual - expected).mean() < 0.01
+    assert np.abs(actual - expected).max() > 0  # it did compute in another precision
 
 
 ELSEWHERE = """

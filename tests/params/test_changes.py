@@ -1,4 +1,4 @@
-from fifteen.params.changes import changed, differences, flat, with_epochs
+from fifteen.params.changes import changed, differences, with_epochs
 from fifteen.params.sections import Training
 
 import pytest
@@ -37,10 +37,6 @@ def test_differences():
     assert differences(one, other) == [
         *("network.width", "averaging", "averaging.name", "averaging.every", "averaging.decay")
     ]
-
-
-def test_flat():
-    assert flat({"a": 1, "b": {"c": {"d": 2}, "e": [3]}}) == {"a": 1, "b.c.d": 2, "b.e": [3]}
 
 
 def test_with_epochs():

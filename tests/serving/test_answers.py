@@ -6,13 +6,13 @@ CLASSES = ["apple", "bee", "cup"]
 
 
 def test_ranked():
-    found = ranked(np.array([0.2, 0.5, 0.3]), CLASSES, 2)
-    assert found == [{"class": "bee", "probability": 0.5}, {"class": "cup", "probability": 0.3}]
+    actual = ranked(np.array([0.2, 0.5, 0.3]), CLASSES, 2)
+    assert actual == [{"class": "bee", "probability": 0.5}, {"class": "cup", "probability": 0.3}]
 
 
 def test_equal_probabilities_in_the_order_of_the_classes_and_no_more_than_there_are():
-    found = ranked(np.array([0.25, 0.25, 0.5]), CLASSES, 9)
-    assert [entry["class"] for entry in found] == ["cup", "apple", "bee"]
+    actual = ranked(np.array([0.25, 0.25, 0.5]), CLASSES, 9)
+    assert [entry["class"] for entry in actual] == ["cup", "apple", "bee"]
 
 
 def test_table():

@@ -28,8 +28,8 @@ def test_a_picture_of_the_right_size_stays_as_it_is(kind, options):
 def test_a_jpeg_is_nearly_the_picture():
     smooth = np.zeros((32, 32, 3), np.uint8)
     smooth[:, :, 0] = np.linspace(0, 255, 32)
-    found = read_picture(encoded(Image.fromarray(smooth), "JPEG", quality=95))
-    assert np.abs(found.astype(int) - smooth).max() < 16
+    actual = read_picture(encoded(Image.fromarray(smooth), "JPEG", quality=95))
+    assert np.abs(actual.astype(int) - smooth).max() < 16
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK"])
@@ -40,19 +40,19 @@ def test_any_mode(mode):
         picture = Image.fromarray(grey.astype(np.uint16) * 257)
     else:
         picture = Image.fromarray(grey).convert("RGB").convert(mode)
-    found = read_picture(encoded(picture, "JPEG" if mode == "CMYK" else "PNG"))
-    assert found.shape == (32, 32, 3)
-    assert found.dtype == np.uint8
-    assert found[:, :12].min() > 240
-    assert found[:, 20:].max() < 15
+    actual = read_picture(encoded(picture, "JPEG" if mode == "CMYK" else "PNG"))
+    assert actual.shape == (32, 32, 3)
+    assert actual.dtype == np.uint8
+    assert actual[:, :12].min() > 240
+    assert actual[:, 20:].max() < 15
 
 
 def test_what_is_transparent_is_white():
     picture = Image.new("RGBA", (40, 40), (255, 0, 0, 0))
     picture.paste((0, 0, 255, 255), (0, 0, 20, 40))
-    found = read_picture(encoded(picture))
-    assert found[16, 4].tolist() == [0, 0, 255]
-    assert found[16, 28].tolist() == [255, 255, 255]
+    actual = read_picture(encoded(picture))
+    assert actual[16, 4].tolist() == [0, 0, 255]
+    assert actual[16, 28].tolist() == [255, 255, 255]
 
 
 def test_the_square_in_the_middle():
@@ -68,9 +68,9 @@ def test_exif_turns_it_upright():
     sideways.paste("white", (0, 0, 32, 8))  # on top; 6 means: turn it to the right
     exif = Image.Exif()
     exif[0x0112] = 6
-    found = read_picture(encoded(sideways, "PNG", exif=exif))
-    assert found[:, -8:].min() == 255
-    assert found[:, :-8].max() == 0
+    actual = read_picture(encoded(sideways, "PNG", exif=exif))
+    assert actual[:, -8:].min() == 255
+    assert actual[:, :-8].max() == 0
 
 
 def test_the_first_frame_of_an_animation():
@@ -103,7 +103,7 @@ def test_a_truncated_file(kind, keep):
 
 def test_a_huge_picture_is_not_decoded():
     content = encoded(Image.new("1", (15_000, 10_000)))
-    with pytest.raises(UserError, match="15000×10000 pixels; at most 100,000,000"):
+    with pytest.raises(UserError, match=r"15000×10000 pixels.* 100,000,000"):
         read_picture(content)
 
 
@@ -130,9 +130,9 @@ def test_exif_data_that_make_no_sense(tag, word):
     sideways = Image.new("RGB", (32, 32), "black")
     sideways.paste("white", (0, 0, 32, 16))  # on top; 6 means: turn it to the right
     content = encoded(sideways, "JPEG", quality=95, exif=exif((tag, word), (0x0112, 6)))
-    found = read_picture(content)
-    assert found[:, 24:].min() > 200
-    assert found[:, :8].max() < 50
+    actual = read_picture(content)
+    assert actual[:, 24:].min() > 200
+    assert actual[:, :8].max() < 50
 
 
 def test_a_huge_file(monkeypatch):
@@ -155,7 +155,7 @@ def test_anything_else_stands_for_itself(path):
 
 
 def test_a_folder_without_pictures(tmp_path):
-    with pytest.raises(UserError, match=r"holds no picture; looked for \.png"):
+    with pytest.raises(UserError, match=r"no picture.* \.png"):
         find_pictures(str(tmp_path))
 
 

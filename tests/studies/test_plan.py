@@ -3,7 +3,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from fifteen.common.errors import UserError
-from fifteen.params.changes import changed, differences, flat
+from fifteen.common.nested import flatten
+from fifteen.params.changes import changed, differences
 from fifteen.params.sections import Cosine, Training
 from fifteen.studies.plan import read_study, training_digest
 
@@ -238,7 +239,7 @@ def test_files_that_are_none(params, tmp_path):
 def changes_only(before, after, change):
     """Whether two trainings differ in what a change says, and in nothing besides."""
     different = differences(before, after)
-    sections = set(flat(change))
+    sections = set(flatten(change))
     for key, value in change.items():
         old = getattr(before, key)
         if isinstance(value, dict) and value.get("name") not in (None, getattr(old, "name", None)):

@@ -1,3 +1,4 @@
+import re
 import socket
 import subprocess
 import sys
@@ -6,7 +7,7 @@ from pathlib import Path
 import fifteen.tracking.mlflow_ui as module
 import ui
 from fifteen.common.errors import UserError
-from fifteen.tracking.mlflow_ui import DIRECTLY, compared_at, comparison, mlflow_ui
+from fifteen.tracking.mlflow_ui import DIRECTLY, compared_at, mlflow_ui
 
 import mlflow
 import pytest
@@ -27,20 +28,20 @@ def store(uri):
 def test_what_waits_for_the_server_does_without_mlflow():
     script = "import sys, ui; print({'mlflow', 'sqlalchemy'} & set(sys.modules))"
     source = Path(ui.__file__).parent
-    found = subprocess.run([sys.executable, "-c", script], cwd=source, stdout=subprocess.PIPE)
-    assert found.stdout == b"set()\n"
+    actual = subprocess.run([sys.executable, "-c", script], cwd=source, stdout=subprocess.PIPE)
+    assert actual.stdout == b"set()\n"
 
 
 def test_the_address_of_the_comparison(store):
-    with pytest.raises(UserError, match="no runs yet; `make run`"):
-        comparison("http://x:1", "cifar100")
+    with pytest.raises(UserError, match=r"no runs yet.*make run"):
+        compared_at(7, "cifar100")
     empty, filled = (store.create_experiment(f"fifteen-{name}") for name in ("cifar100", "digits"))
     store.create_run(filled)
-    address = "http://x:1/#/experiments/{}/runs?compareRunsMode=CHART&workflowType=machine_learning"
-    assert comparison("http://x:1", "digits") == address.format(filled)
-    assert comparison("http://x:1", "cifar100") == address.format(filled)  # after the demo
+    address = "http://localhost:7/#/experiments/{}/runs?compareRunsMode=CHART&workflowType=machine_learning"
+    assert compared_at(7, "digits")[1] == address.format(filled)
+    assert compared_at(7, "cifar100")[1] == address.format(filled)  # after the demo
     store.create_run(empty)
-    assert comparison("http://x:1", "cifar100") == address.format(empty)
+    assert compared_at(7, "cifar100")[1] == address.format(empty)
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def free_port():
 
 def test_a_store_of_this_machine_is_shown_at_the_port(uri, store):
     store.create_run(store.create_experiment("fifteen-digits"))
-    assert compared_at(7, "digits") == (uri, comparison("http://localhost:7", "digits"))
+    assert compared_at(7, "digits")[0] == uri
 
 
 def test_it_answers_and_ends(free_port, uri, monkeypatch):
@@ -100,7 +101,7 @@ def test_without_runs_nothing_is_opened(uri, monkeypatch):
 def test_a_team_s_server_is_only_named(monkeypatch, capsys, screen):
     monkeypatch.setattr(sys, "argv", ["src/ui.py"])
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(module, "comparison", lambda address, source: f"{address}/{source}")
+    monkeypatch.setattr(module, "_experiment", lambda source: source)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://team/")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
@@ -109,5 +110,5 @@ def test_a_team_s_server_is_only_named(monkeypatch, capsys, screen):
     opened = []
     monkeypatch.setattr(ui.webbrowser, "open", opened.append)
     ui.main()
-    assert opened == ["https://team/cifar100"] * screen
-    assert capsys.readouterr().out == "Compare the runs at https://team/cifar100\n"
+    (address,) = re.findall(r"https://team/#/experiments/cifar100/\S+", capsys.readouterr().out)
+    assert opened == [address] * screen

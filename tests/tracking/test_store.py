@@ -4,7 +4,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 from fifteen.common.errors import UserError
@@ -59,9 +59,7 @@ def test_a_moved_checkout_finds_its_artifacts(root, tmp_path, monkeypatch, capsy
     shutil.move(root / "mlruns" / "artifacts", root / "mlruns" / "gone")
     work_at(moved, monkeypatch)
     connect()
-    assert capsys.readouterr().out == (
-        f"the MLflow store of {(root / 'mlruns' / 'artifacts').as_uri()[7:]} is here now\n"
-    )
+    assert f"{(root / 'mlruns' / 'artifacts').as_uri()[7:]} is here now" in capsys.readouterr().out
     assert note_of(run.id) == "hello"
     with new_run("moved", "y", "train y") as later:
         later.log_file(note, "notes")
@@ -77,20 +75,42 @@ def test_a_moved_checkout_finds_its_artifacts(root, tmp_path, monkeypatch, capsy
     assert capsys.readouterr().out == ""
 
 
+def test_a_moved_store_of_another_schema_is_not_edited(root, tmp_path, monkeypatch):
+    with new_run("schema", "x", "train x"):
+        pass
+    moved = tmp_path / "moved"
+    shutil.copytree(root, moved)
+    database = moved / "mlruns" / "mlflow.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'another'")
+    before = database.read_bytes()
+    work_at(moved, monkeypatch)
+    with pytest.raises(UserError, match=rf"was moved here.* not {store.SCHEMA}.*Move .* back"):
+        connect()
+    assert database.read_bytes() == before
+
+
+def test_the_schema_is_that_of_this_mlflow(root):
+    """After an update of MLflow, look through its tables and renew `SCHEMA` and `LOCATIONS`."""
+    connect()
+    with closing(sqlite3.connect(root / "mlruns" / "mlflow.db")) as connection:
+        assert connection.execute("SELECT * FROM alembic_version").fetchall() == [(store.SCHEMA,)]
+
+
 def test_every_place_that_names_files_is_known(root):
     """A column that a later MLflow adds would be left behind."""
     with new_run("columns", "x", "train x"):
         pass
-    found, mark = set(), (root / "mlruns" / "artifacts").as_uri()
+    actual, mark = set(), (root / "mlruns" / "artifacts").as_uri()
     with sqlite3.connect(root / "mlruns" / "mlflow.db") as connection:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         for (table,) in tables.fetchall():
             for _, column, *_ in connection.execute(f"PRAGMA table_info({table})").fetchall():
                 query = f"SELECT 1 FROM {table} WHERE instr({column}, ?)"
                 if connection.execute(query, [mark]).fetchone():
-                    found.add((table, column))
-    assert {("experiments", "artifact_location"), ("runs", "artifact_uri")} <= found
-    assert found <= set(store.LOCATIONS.items())
+                    actual.add((table, column))
+    assert {("experiments", "artifact_location"), ("runs", "artifact_uri")} <= actual
+    assert actual <= set(store.LOCATIONS.items())
 
 
 @pytest.mark.parametrize(
@@ -100,7 +120,7 @@ def test_a_damaged_store(content, tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     (tmp_path / "mlruns").mkdir()
     (tmp_path / "mlruns" / "mlflow.db").write_bytes(content)
-    message = r"mlruns/mlflow\.db is damaged \(.*\); move it out of the way, .* begins a new one"
+    message = r"mlruns/mlflow\.db is damaged \(.*\); move it out of the way"
     with pytest.raises(UserError, match=message), new_run("x", "x", "train x"):
         pass
     assert (tmp_path / "mlruns" / "mlflow.db").read_bytes() == content
@@ -138,7 +158,7 @@ def test_a_store_in_use_is_not_called_damaged(root, tmp_path, monkeypatch):
     (tmp_path / "mlruns").mkdir()
     shutil.copy(root / "mlruns" / "mlflow.db", tmp_path / "mlruns")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.setattr(store, "PATIENCE", 0.1)
+    monkeypatch.setattr(store, "LOCK_TIMEOUT", 0.1)
     with sqlite3.connect(tmp_path / "mlruns" / "mlflow.db") as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(UserError, match=r"mlflow\.db cannot be used \(database is locked\)"):
@@ -152,7 +172,7 @@ def test_a_server_that_is_away(monkeypatch):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
-    message = rf"the MLflow store http://127\.0\.0\.1:{port} failed: .*\nWhat is trained is kept\."
+    message = rf"http://127\.0\.0\.1:{port} failed: .*\nWhat is trained is kept"
     with pytest.raises(UserError, match=message), new_run("x", "x", "train x"):
         pass
 

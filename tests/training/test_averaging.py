@@ -217,10 +217,10 @@ def test_a_resumed_training_ends_as_an_undisturbed_one(undisturbed, tmp_path, af
     files = {best_file(best_epoch(history, "val_accuracy")), STATE}
     assert {path.name for path in tmp_path.iterdir()} == files
     for file in files:
-        for found, expected in zip(arrays(tmp_path / file), arrays(whole / file), strict=True):
-            np.testing.assert_array_equal(found, expected)
-    for found, expected in zip(network.get_weights(), expected_network.get_weights(), strict=True):
-        np.testing.assert_array_equal(found, expected)
+        for actual, expected in zip(arrays(tmp_path / file), arrays(whole / file), strict=True):
+            np.testing.assert_array_equal(actual, expected)
+    for actual, expected in zip(network.get_weights(), expected_network.get_weights(), strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 def test_what_is_judged_is_what_is_saved(undisturbed):
@@ -241,17 +241,17 @@ def test_the_average_leaves_the_training_as_it_is(tmp_path):
     class Steps(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
-            self.found = []
+            self.actual = []
 
         def on_train_batch_end(self, batch, logs=None):
-            self.found.append(np.concatenate([np.ravel(w) for w in self.model.get_weights()]))
+            self.actual.append(np.concatenate([np.ravel(w) for w in self.model.get_weights()]))
 
     with_it, without = Steps(), Steps()
     # A snapshot after each step, so that both stop after each.
     _, averaged = run(tmp_path / "with", "ema", callbacks=[with_it], snapshots=15)
     _, plain = run(tmp_path / "without", "ema", callbacks=[without], snapshots=15, averaging=None)
-    np.testing.assert_array_equal(with_it.found[:-1], without.found[:-1])
-    assert (with_it.found[-1] != without.found[-1]).any()  # the end: the average
+    np.testing.assert_array_equal(with_it.actual[:-1], without.actual[:-1])
+    assert (with_it.actual[-1] != without.actual[-1]).any()  # the end: the average
     assert [row.train_loss for row in averaged] == [row.train_loss for row in plain]
     assert all(a.val_loss != b.val_loss for a, b in zip(averaged, plain, strict=True))
 
@@ -261,8 +261,8 @@ def test_a_snapshot_at_the_end_is_the_model_of_the_end(undisturbed, tmp_path):
     name, _, network, _ = undisturbed
     run(tmp_path, name, snapshots=1)
     saved = arrays(tmp_path / snapshot_file(1))
-    for found, expected in zip(saved, network.get_weights(), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in zip(saved, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize(("name", "decay"), [("lookahead", 0.9**3 * 0.2**3), ("ema", 0.8**3)])

@@ -59,16 +59,16 @@ def trained(tmp_path_factory):
     images = rng.integers(0, 256, (2, 12, 16, 16, 3), dtype=np.uint8)
     labels = rng.integers(0, 5, (2, 12), dtype=np.int32)
     np.savez(folder / "start.npz", images=images, labels=labels)
-    found = {}
+    actual = {}
     for name in ("tensorflow", "jax"):
         environment = os.environ | {"KERAS_BACKEND": name, "JAX_PLATFORMS": "cpu"}
         command = [sys.executable, "-c", TRAIN, str(folder), name]
         subprocess.run(command, env=environment, check=True, timeout=240, cwd=folder)
         with np.load(folder / f"{name}.npz") as saved:
-            found[name] = dict(saved)
+            actual[name] = dict(saved)
     with np.load(folder / "start.npz") as saved:
-        found["start"] = dict(saved)
-    return found
+        actual["start"] = dict(saved)
+    return actual
 
 
 def test_predictions_agree(trained):

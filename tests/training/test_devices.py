@@ -196,7 +196,7 @@ def test_snapshots_are_those_of_one_device(folder, swift):
 
 def test_batches_that_cannot_be_shared(folder):
     message = (folder / "uneven.txt").read_text()
-    assert "2 devices cannot share batches of 7 images" in message
+    assert "2 devices" in message and "7 images" in message
     assert "batch_size" in message and "hardware.strategy" in message
     assert not (folder / "uneven").exists()
 
@@ -245,7 +245,7 @@ def test_batches_of_an_evaluation(monkeypatch, images, number):
 
 def test_too_few_images_to_evaluate(monkeypatch):
     monkeypatch.setattr(devices, "number", lambda: 2)
-    with pytest.raises(UserError, match="2 devices cannot share 3 validation images"):
+    with pytest.raises(UserError, match=r"2 devices .* 3 validation images"):
         devices.evaluation_batch_size(3)
 
 

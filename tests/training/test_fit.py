@@ -169,8 +169,8 @@ def test_the_best_epoch_is_kept(uninterrupted):
     best = history[best_epoch(history, "val_accuracy") - 1]
     network = build(seed=5)
     load_variables(whole / best_file(best.epoch), network.weights)
-    found = network.predict(VALIDATION.images, verbose=0).argmax(axis=1)
-    assert np.mean(found == VALIDATION.labels) == pytest.approx(best.val_accuracy)
+    actual = network.predict(VALIDATION.images, verbose=0).argmax(axis=1)
+    assert np.mean(actual == VALIDATION.labels) == pytest.approx(best.val_accuracy)
 
 
 def test_the_best_epoch_is_the_first_of_equals(tmp_path):
@@ -232,7 +232,7 @@ def test_a_loss_that_is_not_finite(tmp_path):
     rates = np.full(3 * STEPS, 0.01, np.float32)
     rates[STEPS:] = 1e30
     published = []
-    with pytest.raises(UserError, match=r"the loss became nan .* in epoch 2; lower the learning"):
+    with pytest.raises(UserError, match=r"nan .* epoch 2.*learning rate"):
         run(tmp_path, 3, rates, lambda h: published.append(len(h)), optimizer="sgd")
     assert published == [1]
     for values in arrays(tmp_path / STATE).values():
@@ -243,7 +243,7 @@ def test_a_loss_that_is_not_finite(tmp_path):
     ("snapshots", "count"), [(6, 6), (100, 100), ([0.45, 0.5], 2), ([0.05, 1.0], 2)]
 )
 def test_more_snapshots_than_steps(tmp_path, snapshots, count):
-    with pytest.raises(UserError, match=f"5 steps cannot be cut into {count} |{count} shares"):
+    with pytest.raises(UserError, match=f"5 steps .* {count} |{count} shares"):
         run(tmp_path / "work", 1, snapshots=snapshots)
     assert not (tmp_path / "work").exists()
 
@@ -421,7 +421,7 @@ def test_all_that_is_new_resumes_as_well(tmp_path, averaging):
     network = build_network(config.network, 3, TRAIN.images)
     load_variables(tmp_path / "whole" / best, network.weights)
     assert any((a != b).any() for a, b in zip(network.get_weights(), start, strict=True))
-    found = network.predict(VALIDATION.images, verbose=0)
-    loss = -np.log(found[np.arange(len(found)), VALIDATION.labels]).mean()
+    actual = network.predict(VALIDATION.images, verbose=0)
+    loss = -np.log(actual[np.arange(len(actual)), VALIDATION.labels]).mean()
     epoch = int(best.split("_")[1].split(".")[0])
     assert history[epoch - 1].val_loss == pytest.approx(loss, rel=1e-3)

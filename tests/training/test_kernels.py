@@ -51,8 +51,8 @@ def forward_and_back(layer, x, training=True):
 def test_outputs_and_gradients_are_keras_s(options, training):
     keras_s, fused = (forward_and_back(layer, X, training) for layer in pair(**options))
     np.testing.assert_allclose(fused[0], keras_s[0], atol=2e-5)
-    for found, expected in zip(fused[1], keras_s[1], strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    for actual, expected in zip(fused[1], keras_s[1], strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_moving_statistics_by_hand():
@@ -74,8 +74,8 @@ def test_inference_changes_nothing():
     before = fused.get_weights()
     fused(X, training=False)
     fused(X)
-    for found, expected in zip(fused.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in zip(fused.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -83,12 +83,12 @@ def test_bfloat16_is_near(options):
     keras_s, fused = pair("mixed_bfloat16", **options)
     assert {v.dtype for v in fused.variables} == {"float32"}
     x = tf.cast(X, tf.bfloat16)
-    expected, found = (forward_and_back(layer, x) for layer in (keras_s, fused))
-    assert found[0].dtype == expected[0].dtype == tf.bfloat16
+    expected, actual = (forward_and_back(layer, x) for layer in (keras_s, fused))
+    assert actual[0].dtype == expected[0].dtype == tf.bfloat16
     np.testing.assert_allclose(
-        tf.cast(found[0], tf.float32), tf.cast(expected[0], tf.float32), atol=0.06
+        tf.cast(actual[0], tf.float32), tf.cast(expected[0], tf.float32), atol=0.06
     )
-    for a, b in zip(found[1], expected[1], strict=True):
+    for a, b in zip(actual[1], expected[1], strict=True):
         np.testing.assert_allclose(
             tf.cast(a, tf.float32), tf.cast(b, tf.float32), rtol=0.05, atol=0.5
         )
@@ -101,8 +101,8 @@ def test_bfloat16_is_near(options):
 
 def test_within_a_graph():
     keras_s, fused = pair()
-    found = tf.function(lambda x: fused(x, training=True))(tf.constant(X))
-    np.testing.assert_allclose(found, keras_s(X, training=True), atol=2e-5)
+    actual = tf.function(lambda x: fused(x, training=True))(tf.constant(X))
+    np.testing.assert_allclose(actual, keras_s(X, training=True), atol=2e-5)
     np.testing.assert_allclose(fused.moving_mean, keras_s.moving_mean, rtol=1e-5)
 
 
@@ -128,8 +128,8 @@ def test_a_copy_has_the_weights_in_their_order():
             v.assign(v + 0.25)
     copy = with_fast_kernels(network)
     assert [v.path for v in copy.weights] == [v.path for v in network.weights]
-    for found, expected in zip(copy.get_weights(), network.get_weights(), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in zip(copy.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(actual, expected)
     np.testing.assert_allclose(copy(X), network(X), atol=1e-6)
     # They are its own.
     copy.layers[1].bias.assign(copy.layers[1].bias + 1)
@@ -151,10 +151,10 @@ def test_what_is_frozen_stays_frozen():
     network = build()
     copy = with_fast_kernels(network)
     assert [v.trainable for v in copy.variables] == [v.trainable for v in network.variables]
-    found = {v.path for v in copy.trainable_variables}
-    assert found == {v.path for v in network.trainable_variables}
-    assert "stem/kernel" not in found
-    assert "stem/bias" in found
+    actual = {v.path for v in copy.trainable_variables}
+    assert actual == {v.path for v in network.trainable_variables}
+    assert "stem/kernel" not in actual
+    assert "stem/bias" in actual
 
 
 def test_sequential_networks_too():
@@ -208,10 +208,10 @@ def maps(batch, height, width, channels):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fast_convolution_is_keras_s(kind, size, batch):
     x = maps(batch, *size, 3)
-    expected, found = (apply_and_back(layer, x) for layer in convolutions(kind, 5, 3))
-    assert found[0].shape == expected[0].shape
-    np.testing.assert_allclose(found[0], expected[0], atol=2e-5)
-    for one, other in zip(found[1], expected[1], strict=True):
+    expected, actual = (apply_and_back(layer, x) for layer in convolutions(kind, 5, 3))
+    assert actual[0].shape == expected[0].shape
+    np.testing.assert_allclose(actual[0], expected[0], atol=2e-5)
+    for one, other in zip(actual[1], expected[1], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-4)
 
 
@@ -229,17 +229,17 @@ def test_images_on_a_canvas_do_not_meet():
     _, tiled = convolutions(TiledConv2D, 4, 3, use_bias=False)
     x = maps(64, 3, 3, 3)
     x[1::2] = 0
-    found = tiled(x).numpy()
-    np.testing.assert_array_equal(found[1::2], 0)
-    assert (np.abs(found[::2]).max(axis=(1, 2, 3)) > 0.1).all()
+    actual = tiled(x).numpy()
+    np.testing.assert_array_equal(actual[1::2], 0)
+    assert (np.abs(actual[::2]).max(axis=(1, 2, 3)) > 0.1).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fast_convolution_in_bfloat16_is_near(kind):
     x = tf.cast(maps(10, 3, 3, 3), tf.bfloat16)
     both = convolutions(kind, 5, 3, "mixed_bfloat16")
-    expected, found = (apply_and_back(layer, x) for layer in both)
-    for one, other in zip([found[0], *found[1]], [expected[0], *expected[1]], strict=True):
+    expected, actual = (apply_and_back(layer, x) for layer in both)
+    for one, other in zip([actual[0], *actual[1]], [expected[0], *expected[1]], strict=True):
         one, other = tf.cast(one, tf.float32), tf.cast(other, tf.float32)
         np.testing.assert_allclose(one, other, atol=0.02 * np.abs(other).max(), rtol=0.02)
 
@@ -267,13 +267,13 @@ def test_a_fast_network_answers_as_the_network(name):
     keras.utils.set_random_seed(0)
     network = build_network(NETWORKS[name], 5, images)
     copy = with_fast_kernels(network)
-    for found, expected in zip(copy.get_weights(), network.get_weights(), strict=True):
-        np.testing.assert_array_equal(found, expected)
-    found, expected = (np.asarray(n(images)) for n in (copy, network))
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+    for actual, expected in zip(copy.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+    actual, expected = (np.asarray(n(images)) for n in (copy, network))
+    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-5)
     if name == "swift":  # the others have dropout
-        found, expected = (np.asarray(n(images, training=True)) for n in (copy, network))
-        np.testing.assert_allclose(found, expected, atol=1e-3)
+        actual, expected = (np.asarray(n(images, training=True)) for n in (copy, network))
+        np.testing.assert_allclose(actual, expected, atol=1e-3)
 
 
 def test_what_of_swift_is_fast():

@@ -10,11 +10,11 @@ LABELS = np.array([0, 2], np.int32)
 
 def test_smoothed_by_hand():
     # ε = 0.4, 4 classes: 0.7 for the right one, 0.1 for each other; p is 1/2, 1/4 or 1/8.
-    found = np.asarray(cross_entropy(0.4)(LABELS, PROBABILITIES))
+    actual = np.asarray(cross_entropy(0.4)(LABELS, PROBABILITIES))
     expected = np.log(2) * np.array(
         [0.7 * 1 + 0.1 * (2 + 3 + 3), 0.7 * 2 + 0.1 * (3 + 3 + 1)]  # 1.5 and 2.1
     )
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.4, 0.9])
@@ -22,28 +22,28 @@ def test_the_published_formula(smoothing):
     logs = np.log(PROBABILITIES)
     right = logs[np.arange(2), LABELS]
     expected = -(1 - smoothing) * right - smoothing * logs.mean(axis=1)
-    found = np.asarray(cross_entropy(smoothing)(LABELS, PROBABILITIES))
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    actual = np.asarray(cross_entropy(smoothing)(LABELS, PROBABILITIES))
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
 def test_no_smoothing_is_the_plain_cross_entropy():
-    found = np.asarray(cross_entropy(0.0)(LABELS, PROBABILITIES))
+    actual = np.asarray(cross_entropy(0.0)(LABELS, PROBABILITIES))
     expected = keras.losses.sparse_categorical_crossentropy(LABELS, PROBABILITIES)
-    np.testing.assert_array_equal(found, np.asarray(expected))
-    np.testing.assert_array_equal(np.asarray(cross_entropy()(LABELS, PROBABILITIES)), found)
-    np.testing.assert_allclose(found, np.log(2) * np.array([1, 2]), rtol=1e-6)
+    np.testing.assert_array_equal(actual, np.asarray(expected))
+    np.testing.assert_array_equal(np.asarray(cross_entropy()(LABELS, PROBABILITIES)), actual)
+    np.testing.assert_allclose(actual, np.log(2) * np.array([1, 2]), rtol=1e-6)
 
 
 def test_little_smoothing_is_close_to_none():
-    found, plain = (np.asarray(cross_entropy(s)(LABELS, PROBABILITIES)) for s in (1e-6, 0.0))
-    np.testing.assert_allclose(found, plain, atol=1e-5)
+    actual, plain = (np.asarray(cross_entropy(s)(LABELS, PROBABILITIES)) for s in (1e-6, 0.0))
+    np.testing.assert_allclose(actual, plain, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, np.float32])
 @pytest.mark.parametrize("shape", [(2,), (2, 1)])
 def test_labels_of_any_form(shape, dtype):
-    found = np.asarray(cross_entropy(0.4)(LABELS.reshape(shape).astype(dtype), PROBABILITIES))
-    np.testing.assert_allclose(found, np.log(2) * np.array([1.5, 2.1]), rtol=1e-6)
+    actual = np.asarray(cross_entropy(0.4)(LABELS.reshape(shape).astype(dtype), PROBABILITIES))
+    np.testing.assert_allclose(actual, np.log(2) * np.array([1.5, 2.1]), rtol=1e-6)
 
 
 def test_the_smallest_loss_is_at_the_smoothed_targets():
@@ -77,8 +77,8 @@ SHARES = np.array([[0.75, 0, 0, 0.25], [0, 0, 1, 0]], np.float32)
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.4])
 def test_one_hot_shares_are_as_good_as_whole_labels(smoothing):
     loss = cross_entropy(smoothing)
-    found, expected = (np.asarray(loss(y, PROBABILITIES)) for y in (ONE_HOT, LABELS))
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    actual, expected = (np.asarray(loss(y, PROBABILITIES)) for y in (ONE_HOT, LABELS))
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_one_hot_shares_are_as_good_as_whole_labels(smoothing):
     ],
 )
 def test_shares_by_hand(smoothing, expected):
-    found = np.asarray(cross_entropy(smoothing)(SHARES, PROBABILITIES))
-    np.testing.assert_allclose(found, np.log(2) * np.array(expected), rtol=1e-6)
+    actual = np.asarray(cross_entropy(smoothing)(SHARES, PROBABILITIES))
+    np.testing.assert_allclose(actual, np.log(2) * np.array(expected), rtol=1e-6)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.4])
@@ -104,11 +104,11 @@ def test_the_loss_is_linear_in_the_shares(smoothing):
 
 @pytest.mark.parametrize("shape", [(2,), (2, 1)])
 def test_accuracy_of_whole_labels(shape):
-    found = [
+    actual = [
         np.asarray(accuracy(np.reshape(labels, shape), PROBABILITIES)).ravel().tolist()
         for labels in ([0, 3], [0, 2], [1, 2])
     ]
-    assert found == [[1, 1], [1, 0], [0, 0]]
+    assert actual == [[1, 1], [1, 0], [0, 0]]
 
 
 def test_accuracy_of_shares_is_that_of_the_largest():
@@ -123,7 +123,7 @@ def test_a_compiled_network_takes_both_kinds_of_labels(smoothing):
     plain = keras.metrics.MeanMetricWrapper(cross_entropy(), "cross_entropy")
     network.compile(loss=cross_entropy(smoothing), metrics=[accuracy, plain])
     for labels in (LABELS, ONE_HOT):
-        found = network.evaluate(np.log(PROBABILITIES), labels, verbose=0, return_dict=True)
-        assert found["accuracy"] == 0.5
-        assert found["cross_entropy"] == pytest.approx(1.5 * np.log(2), rel=1e-5)
-        assert found["loss"] == pytest.approx((1.8 if smoothing else 1.5) * np.log(2), rel=1e-5)
+        actual = network.evaluate(np.log(PROBABILITIES), labels, verbose=0, return_dict=True)
+        assert actual["accuracy"] == 0.5
+        assert actual["cross_entropy"] == pytest.approx(1.5 * np.log(2), rel=1e-5)
+        assert actual["loss"] == pytest.approx((1.8 if smoothing else 1.5) * np.log(2), rel=1e-5)

@@ -36,11 +36,11 @@ def walk(start, gradients, rates=RATES, **changes):
     """The values of one variable after each step."""
     optimizer = Muon(TabulatedSchedule(rates), **OPTIONS | changes)
     variable = keras.Variable(start)
-    found = []
+    actual = []
     for gradient in gradients:
         optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
-        found.append(keras.ops.convert_to_numpy(variable))
-    return found
+        actual.append(keras.ops.convert_to_numpy(variable))
+    return actual
 
 
 def test_the_published_coefficients():
@@ -51,22 +51,22 @@ def test_the_published_coefficients():
 @pytest.mark.parametrize("steps", [1, 3, 5])
 def test_newton_schulz_by_hand(shape, steps):
     matrix = random(*shape)
-    found = np.asarray(newton_schulz(keras.ops.convert_to_tensor(matrix), steps))
-    assert found.shape == shape
-    np.testing.assert_allclose(found, quintic(matrix, steps), atol=1e-4)
+    actual = np.asarray(newton_schulz(keras.ops.convert_to_tensor(matrix), steps))
+    assert actual.shape == shape
+    np.testing.assert_allclose(actual, quintic(matrix, steps), atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(6, 40), (40, 6), (24, 216), (216, 24), (1, 30)])
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
 def test_singular_values_come_near_to_one(shape, scale):
     matrix = scale * random(*shape)
-    found = np.asarray(newton_schulz(keras.ops.convert_to_tensor(matrix), 5))
-    values = np.linalg.svd(found, compute_uv=False)
+    actual = np.asarray(newton_schulz(keras.ops.convert_to_tensor(matrix), 5))
+    values = np.linalg.svd(actual, compute_uv=False)
     assert values.min() > 0.6
     assert values.max() < 1.25
     # The singular vectors stay: with those of the input the result is diagonal.
     u, _, vt = np.linalg.svd(matrix, full_matrices=False)
-    inner = u.T @ found @ vt.T
+    inner = u.T @ actual @ vt.T
     np.testing.assert_allclose(inner, np.diag(np.diag(inner)), atol=1e-3)
 
 
@@ -78,32 +78,32 @@ def test_of_an_orthogonal_matrix_it_is_a_multiple(shape):
     value = 1 / np.sqrt(min(shape))
     for _ in range(5):
         value = 3.4445 * value - 4.7750 * value**3 + 2.0315 * value**5
-    found = np.asarray(newton_schulz(keras.ops.convert_to_tensor(matrix), 5))
-    np.testing.assert_allclose(found, value * matrix, atol=1e-4)
+    actual = np.asarray(newton_schulz(keras.ops.convert_to_tensor(matrix), 5))
+    np.testing.assert_allclose(actual, value * matrix, atol=1e-4)
     assert 0.6 < value < 1.25
 
 
 def test_a_matrix_of_zeros_stays():
     for shape in ((3, 5), (5, 3)):
-        found = np.asarray(newton_schulz(keras.ops.zeros(shape), 5))
-        np.testing.assert_array_equal(found, np.zeros(shape))
+        actual = np.asarray(newton_schulz(keras.ops.zeros(shape), 5))
+        np.testing.assert_array_equal(actual, np.zeros(shape))
 
 
 def test_newton_schulz_in_bfloat16_is_near():
     matrix = random(12, 50)
-    found = newton_schulz(keras.ops.convert_to_tensor(matrix), 3, "bfloat16")
-    assert keras.backend.standardize_dtype(found.dtype) == "float32"
-    np.testing.assert_allclose(np.asarray(found), quintic(matrix, 3), atol=0.05)
-    assert np.abs(np.asarray(found) - quintic(matrix, 3)).max() > 1e-4
+    actual = newton_schulz(keras.ops.convert_to_tensor(matrix), 3, "bfloat16")
+    assert keras.backend.standardize_dtype(actual.dtype) == "float32"
+    np.testing.assert_allclose(np.asarray(actual), quintic(matrix, 3), atol=0.05)
+    assert np.abs(np.asarray(actual) - quintic(matrix, 3)).max() > 1e-4
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 2, 4), (1, 1, 6, 3), (2, 2, 1, 16)])
 @pytest.mark.parametrize("steps", [1, 3])
 def test_a_convolution_s_kernel_by_hand(shape, steps):
     start, gradients = random(*shape), [random(*shape, seed=i) for i in (1, 2)]
-    found = walk(start, gradients, newton_schulz_steps=steps)
+    actual = walk(start, gradients, newton_schulz_steps=steps)
     weight, moment, filters = start.astype(np.float64), np.zeros(shape), shape[-1]
-    for gradient, rate, value in zip(gradients, RATES, found, strict=False):
+    for gradient, rate, value in zip(gradients, RATES, actual, strict=False):
         moment = 0.6 * moment + gradient
         update = gradient + 0.6 * moment
         rows = np.stack([update[..., i].ravel() for i in range(filters)])  # one per filter
@@ -116,9 +116,9 @@ def test_a_convolution_s_kernel_by_hand(shape, steps):
 @pytest.mark.parametrize(("shape", "decay"), [((5, 3), 0.05), ((4,), 0.0), ((), 0.0)])
 def test_everything_else_by_hand(shape, decay):
     start, gradients = np.float32(random(*shape)), [random(*shape, seed=i) for i in (1, 2, 3)]
-    found = walk(start, [np.float32(g) for g in gradients])
+    actual = walk(start, [np.float32(g) for g in gradients])
     weight, moment = np.float64(start), np.zeros(shape)
-    for gradient, rate, value in zip(gradients, RATES, found, strict=True):
+    for gradient, rate, value in zip(gradients, RATES, actual, strict=True):
         gradient = gradient + decay * weight  # kernels of dense layers alone
         moment = 0.9 * moment + gradient
         weight = weight - 5.0 * rate * (gradient + 0.9 * moment)
@@ -132,18 +132,18 @@ def test_without_a_gradient_only_dense_kernels_decay(shape, shrinks):
     start = random(*shape)
     if len(shape) == 4:
         start *= np.sqrt(shape[-1]) / np.linalg.norm(start)  # so that the norm is as it shall be
-    (found,) = walk(start, [np.zeros(shape, np.float32)])
+    (actual,) = walk(start, [np.zeros(shape, np.float32)])
     # λ · w through the gradient and the momentum: 5 · 0.25 · 0.05 · (1 + 0.9)
     factor = 1 - 5.0 * 0.25 * 0.05 * 1.9 if shrinks else 1
-    np.testing.assert_allclose(found, factor * start, rtol=1e-5)
+    np.testing.assert_allclose(actual, factor * start, rtol=1e-5)
 
 
 @pytest.mark.parametrize("scale", [0.01, 1.0, 300.0])
 def test_a_kernel_has_the_norm_of_its_filters_before_each_step(scale):
     start, gradient = scale * random(3, 3, 2, 9), random(3, 3, 2, 9, seed=1)
-    (found,) = walk(start, [gradient], rates=np.zeros(1, np.float32))
-    assert np.linalg.norm(found) == pytest.approx(3.0, rel=1e-5)  # √9
-    np.testing.assert_allclose(found / 3, start / np.linalg.norm(start), atol=1e-6)
+    (actual,) = walk(start, [gradient], rates=np.zeros(1, np.float32))
+    assert np.linalg.norm(actual) == pytest.approx(3.0, rel=1e-5)  # √9
+    np.testing.assert_allclose(actual / 3, start / np.linalg.norm(start), atol=1e-6)
 
 
 def test_the_size_of_a_gradient_does_not_matter_to_a_kernel():
@@ -155,11 +155,11 @@ def test_the_size_of_a_gradient_does_not_matter_to_a_kernel():
 def test_the_schedule_is_followed():
     optimizer = Muon(TabulatedSchedule(RATES), **OPTIONS)
     weight = keras.Variable([0.0])
-    found = []
+    actual = []
     for _ in RATES:
-        found.append(float(optimizer.learning_rate))
+        actual.append(float(optimizer.learning_rate))
         optimizer.apply([keras.ops.zeros(1)], [weight])
-    assert found == RATES.tolist()
+    assert actual == RATES.tolist()
     steps = np.diff([0.0, *np.ravel(walk([0.0], [np.float32([1.0])] * 3, sgd_momentum=0.0))])
     np.testing.assert_allclose(steps, -5.0 * RATES, rtol=1e-5)
 

@@ -100,15 +100,15 @@ def test_parts_are_as_equal_as_they_can_be(parts, more):
 
 
 def test_more_parts_than_steps():
-    with pytest.raises(UserError, match=r"of 4 steps cannot be cut into 5 .* at most 4"):
+    with pytest.raises(UserError, match=r"4 steps .* 5 .* at most 4"):
         equal_parts(4, 5)
-    with pytest.raises(UserError, match="of 4 steps cannot be cut into 5"):
+    with pytest.raises(UserError, match=r"4 steps .* 5"):
         learning_rates(Cosine(name="cosine", peak=1.0, cycles=5), 2, 2)
 
 
 @pytest.mark.parametrize(("shares", "steps"), [([0.01, 0.5], 10), ([0.45, 0.5], 5)])
 def test_shares_that_are_one_step(shares, steps):
-    with pytest.raises(UserError, match=r"2 shares .* not 2 different steps .* smaller batch_size"):
+    with pytest.raises(UserError, match=r"2 shares .* smaller batch_size"):
         snapshot_steps(shares, steps)
 
 
@@ -120,8 +120,8 @@ def test_cosine_is_the_paper_s_equation(epochs, steps, cycles):
     expected = [
         0.1 / 2 * (math.cos(math.pi * ((t - 1) % length) / length) + 1) for t in range(1, total + 1)
     ]
-    found = learning_rates(Cosine(name="cosine", peak=0.1, cycles=cycles), epochs, steps)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)
+    actual = learning_rates(Cosine(name="cosine", peak=0.1, cycles=cycles), epochs, steps)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-9)
 
 
 def test_linear_by_hand():
@@ -212,7 +212,7 @@ def test_triangular_is_per_epoch_unless_it_is_said_otherwise():
 
 
 def test_something_else_is_no_schedule():
-    with pytest.raises(TypeError, match="no learning rates are defined for"):
+    with pytest.raises(TypeError, match="no learning rates"):
         learning_rates("constant", 1, 1)
 
 

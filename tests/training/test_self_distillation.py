@@ -24,12 +24,12 @@ def test_targets_by_hand():
     np.testing.assert_array_equal(answers, [[0] * 3, FIRST[1], [0] * 3, FIRST[0]])
 
     distillation.on_epoch_begin(2)  # α = 0.5 · 2/4, a quarter of the target
-    found = loss(distillation, NUMBERED[::-1], SECOND)
+    actual = loss(distillation, NUMBERED[::-1], SECOND)
     # Image 1 now has the answer (1/4, 1/2, 1/4), after (1/8, 3/8, 1/2) and with label 2: its target
     # is (1/32, 3/32, 28/32). Image 3: (1/2, 1/4, 1/4) after (1/2, 1/4, 1/4) and with label 0.
     logs = np.log(2) * np.array([[2, 1, 2], [1, 2, 2]])
     targets = np.array([[1, 3, 4 + 24], [4 + 24, 2, 2]]) / 32
-    np.testing.assert_allclose(found, (targets * logs).sum(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(actual, (targets * logs).sum(axis=1), rtol=1e-5)
     answers = np.asarray(distillation.answers)
     np.testing.assert_array_equal(answers, [[0] * 3, SECOND[0], [0] * 3, SECOND[1]])
 
@@ -45,8 +45,8 @@ def test_labels_are_smoothed_as_without_it():
 def test_images_without_numbers_leave_no_answers():
     distillation = SelfDistillation(0.5, cross_entropy(), images=4, classes=3, epochs=4)
     distillation.on_epoch_begin(3)
-    found = loss(distillation, NUMBERED[:, 0], FIRST)
-    np.testing.assert_allclose(found, np.log(2) * np.ones(2), rtol=1e-6)
+    actual = loss(distillation, NUMBERED[:, 0], FIRST)
+    np.testing.assert_allclose(actual, np.log(2) * np.ones(2), rtol=1e-6)
     assert not np.asarray(distillation.answers).any()
 
 
@@ -65,6 +65,6 @@ def test_the_answers_are_no_way_for_gradients():
 
 @pytest.mark.parametrize("labels", [NUMBERED, NUMBERED[:, 0], NUMBERED[:, :1]])
 def test_metrics_see_the_class_alone(labels):
-    found = np.asarray(by_class(accuracy)(keras.ops.array(labels), keras.ops.array(FIRST)))
-    np.testing.assert_array_equal(found.ravel(), [1, 1])
+    actual = np.asarray(by_class(accuracy)(keras.ops.array(labels), keras.ops.array(FIRST)))
+    np.testing.assert_array_equal(actual.ravel(), [1, 1])
     assert by_class(accuracy).__name__ == "accuracy"

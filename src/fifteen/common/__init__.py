@@ -1,1 +1,1 @@
-"""Errors, files, git and DVC: what carries numbers and never decides them."""
+"""Errors, files, git and DVC. Nothing here decides a number."""

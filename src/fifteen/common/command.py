@@ -1,14 +1,14 @@
-"""The command lines of stages."""
+"""The command line of a stage."""
 
 import argparse
 
 
 def name_argument(description: str, what: str) -> str:
-    """The one argument NAME of a stage; argparse answers `--help` and a missing one.
+    """The argument NAME of a stage, from the command line.
 
     Args:
         description: of the stage, for `--help`.
-        what: which names there are, for `--help`.
+        what: the names it takes, for `--help`.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("name", help=what)

@@ -1,4 +1,4 @@
-"""Mistakes a user can mend, and how a stage ends on one."""
+"""Errors that a user can fix, and how a stage ends."""
 
 import errno
 import os
@@ -13,21 +13,21 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class UserError(Exception):
-    """Something outside the program is wrong: the message says what, where, and what to do."""
+    """Something outside the program is wrong; the message says what, where, and what to do."""
 
 
 class _Terminated(BaseException):
-    """SIGTERM has arrived; like KeyboardInterrupt, nothing but `run_stage` catches it."""
+    """SIGTERM has arrived. Only `run_stage` catches it, as with KeyboardInterrupt."""
 
 
 def run_stage(stage: Callable[[], None]) -> None:
-    """Run the entry point of a stage: a `UserError` becomes one message, never a traceback.
+    """Run the entry point of a stage; print a `UserError` as one message without a traceback.
 
-    Ctrl-C and SIGTERM unwind the stage, so that its MLflow run is closed and no partial file stays,
-    and then end the process with status 130 or 143.
+    Ctrl-C and SIGTERM unwind the stage, which closes its MLflow run and removes partial files. Then
+    the process ends with status 130 or 143.
 
     Raises:
-        SystemExit: with status 1 after a `UserError`, or where the disk is full.
+        SystemExit: with status 1, after a `UserError` or when the disk is full.
     """
 
     def terminate(_signum: int, _frame: FrameType | None) -> None:
@@ -45,7 +45,7 @@ def run_stage(stage: Callable[[], None]) -> None:
         where = error.filename or "where this writes"
         print(
             f"error: no space is left on the disk ({where}); free some and run the same command"
-            " again, which goes on from what is finished",
+            " again: it continues from what is finished",
             file=sys.stderr,
         )
         sys.exit(1)
@@ -56,15 +56,14 @@ def run_stage(stage: Callable[[], None]) -> None:
 
 
 def _means_full(error: OSError) -> bool:
-    """Whether the disk is full; NumPy's `tofile` only says how much of an array it could write."""
+    """Whether the disk is full. NumPy's `tofile` gives no error number, only a message."""
     return error.errno in FULL or bool(re.fullmatch(r"\d+ requested and \d+ written", str(error)))
 
 
 def end_at_once(status: int) -> NoReturn:
-    """End without the interpreter's own shutdown.
+    """End the process without the interpreter's shutdown.
 
-    That would tear down TensorFlow, which takes a second and, while its threads still run the step
-    that was interrupted, now and then crashes.
+    Shutting down TensorFlow takes a second. It sometimes crashes while threads still run a step.
     """
     sys.stdout.flush()
     sys.stderr.flush()

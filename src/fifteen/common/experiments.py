@@ -1,4 +1,4 @@
-"""DVC experiments: running them beside the workspace, and their files."""
+"""DVC experiments: listing them, running one in a temporary folder, reading its files."""
 
 import os
 import subprocess
@@ -20,23 +20,23 @@ def run_experiment(
     """Run the pipeline in a temporary folder, as an experiment.
 
     Args:
-        overrides: changes of params.yaml, as `dvc exp run -S` takes them.
-        name: of the experiment, in place of one that has it; None lets DVC choose.
-        stages: which stages, with what they need; all where none is named.
+        overrides: changes to params.yaml, as for `dvc exp run -S`.
+        name: of the experiment; replaces an experiment of that name. None lets DVC choose.
+        stages: the stages to run, with those they depend on; none means all.
 
     Raises:
-        UserError: it failed.
+        UserError: the experiment failed.
     """
     named = ("--name", name) if name else ()
     if name:
         _dvc("exp", "remove", "--quiet", name, stderr=subprocess.DEVNULL)
     options = [part for override in overrides for part in ("--set-param", override)]
     if _dvc("exp", "run", "--temp", *named, *options, *stages).returncode:
-        raise UserError("the experiment failed; what is above says why")
+        raise UserError("the experiment failed; see the messages above")
 
 
 def read_from_experiment(experiment: str, path: Path) -> str:
-    """The text of a file that the experiment's pipeline wrote.
+    """The text of a file that the pipeline of an experiment wrote.
 
     Raises:
         UserError: there is no such experiment, or no such file in it.
@@ -56,7 +56,7 @@ def read_from_experiment(experiment: str, path: Path) -> str:
 def _dvc(
     *arguments: str, stdout: int | None = None, stderr: int | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Call DVC with this interpreter, which its stages then find as `python`."""
+    """Call DVC so that `python` in its stages is this interpreter."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     command = (sys.executable, "-m", "dvc", *arguments)
     environment = os.environ | {"PATH": path}

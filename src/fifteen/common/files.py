@@ -1,4 +1,4 @@
-"""Where things live, and writing that leaves nothing half-written behind."""
+"""Reading and writing files; a write is complete or leaves no trace."""
 
 import hashlib
 import json
@@ -13,16 +13,17 @@ from fifteen.common.errors import UserError
 
 
 def repository_root() -> Path:
-    """The main repository: DVC_ROOT inside any `dvc` run (`--temp` and `--queue` included).
+    """The root folder of the main repository.
 
-    Outside DVC it is found from this file's own place.
+    DVC sets DVC_ROOT to it, also in temporary and queued experiments. Otherwise it is the
+    repository of this file.
     """
     return Path(os.environ.get("DVC_ROOT") or Path(__file__).parents[3]).resolve()
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A folder that appears at `path`, in place of what was there, only when the block succeeds."""
+    """A new folder that replaces `path` when the block succeeds, and only then."""
     partial = path.with_name(f".{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -37,9 +38,9 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def fill_folder(path: Path) -> Iterator[Path]:
-    """A folder whose entries appear in `path`, beside what was there, only when the block succeeds.
+    """A new folder whose entries are moved into `path` when the block succeeds, and only then.
 
-    An entry takes the place of one of the same name.
+    Entries of the same name are replaced; others stay.
     """
     with new_folder(path.with_name(f".{path.name}.new")) as filled:
         yield filled
@@ -50,14 +51,14 @@ def fill_folder(path: Path) -> Iterator[Path]:
         if old.is_dir() and not old.is_symlink():
             shutil.rmtree(old)
         elif entry.is_dir():
-            old.unlink(missing_ok=True)  # a folder does not replace a file by itself
+            old.unlink(missing_ok=True)  # `replace` does not put a folder over a file
         entry.replace(old)
     filled.rmdir()
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """A file that appears at `path`, in place of what was there, only when the block succeeds."""
+    """A new file that replaces `path` when the block succeeds, and only then."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".partial.{path.name}")
     try:
@@ -74,10 +75,10 @@ def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - whatever JSO
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON can hold
-    """Read a JSON file that an earlier stage has written.
+    """Read a JSON file that an earlier stage wrote.
 
     Raises:
-        UserError: it is not there, or is not JSON.
+        UserError: it is missing or damaged.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -86,6 +87,6 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON can hold
 
 
 def md5(path: Path) -> str:
-    """The MD5 digest of a file in hexadecimal, the digest that DVC itself keeps."""
+    """The MD5 digest of a file in hexadecimal, as DVC uses it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()

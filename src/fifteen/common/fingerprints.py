@@ -1,8 +1,8 @@
-"""Fingerprints of code: what a stage's result depends on, without comments, prose and layout.
+"""Fingerprints of code, which decide whether the result of a stage is stale.
 
-A fingerprint has one line for each module that a script or module imports, directly or not, with a
-digest of the module's syntax tree. `git diff code/train.txt` says which module made a training
-stale.
+A fingerprint has one line for each module that a script or module imports, directly or indirectly,
+with a digest of the module's syntax tree. `git diff code/train.txt` says which module made a
+training stale. Comments, docstrings and layout do not count.
 """
 
 import ast
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Carry numbers and never decide them; tests/common/test_fingerprints.py holds them to that. What
-# these modules import is looked at all the same.
+# Packages and modules that decide no number; tests/common/test_fingerprints.py checks it. The
+# modules that they import count all the same.
 LEFT_OUT = (
     "fifteen.common",
     "fifteen.tracking",
@@ -20,12 +20,12 @@ LEFT_OUT = (
     "fifteen.params.messages",
 )
 SRC = Path(__file__).parents[2]
-# What differs between versions of Python, or decides nothing.
+# Fields of syntax trees that differ between versions of Python, or decide nothing.
 SKIPPED = {"annotation", "ctx", "kind", "returns", "type_comment", "type_ignores", "type_params"}
 
 
 def fingerprint(start: str, src: Path = SRC) -> str:
-    """One line for each module that decides what `start` does: its digest and its name, sorted.
+    """One line, digest and name, for each module that decides what `start` does, sorted by name.
 
     Args:
         start: a module's name, or the name of a script in `src` without `.py`.
@@ -40,10 +40,10 @@ def fingerprint(start: str, src: Path = SRC) -> str:
 
 
 def closure(start: str, src: Path = SRC) -> dict[str, Path]:
-    """The modules of `src` that `start` imports, directly or not, with their files; itself too.
+    """The files of `start` and of the modules that it imports, directly or indirectly, by name.
 
-    Imports within functions count as well, and templates (*.j2) beside a module that names them, or
-    the folder they are in, in its code.
+    Imports within functions count. So do templates (*.j2) that a module names, or whose folder it
+    names, in a string.
 
     Raises:
         FileNotFoundError: there is no such module.
@@ -76,20 +76,20 @@ def imports(tree: ast.Module) -> Iterator[str]:
 
 
 def is_left_out(module: str) -> bool:
-    """Whether a module, or a package that it is in, is one of `LEFT_OUT`."""
+    """Whether a module, or a package around it, is in `LEFT_OUT`."""
     return any(module == name or module.startswith(f"{name}.") for name in LEFT_OUT)
 
 
 def syntax_digest(source: str) -> str:
-    """16 hexadecimal digits for what Python code does, the same on Python 3.11 to 3.13.
+    """16 hexadecimal digits of the syntax tree of Python code, the same on Python 3.11 to 3.13.
 
-    Comments, docstrings, annotations and layout change nothing; every constant, default, name and
-    operator does.
+    Comments, docstrings, annotations and layout do not change it. Constants, defaults, names and
+    operators do.
     """
     return hashlib.sha256(repr(_plain(ast.parse(source))).encode()).hexdigest()[:16]
 
 
-def _plain(node: Any) -> Any:  # noqa: ANN401 - a node of a syntax tree, or what stands in its place
+def _plain(node: Any) -> Any:  # noqa: ANN401 - a node of a syntax tree, or a value of one
     """A syntax tree as nested tuples, without empty fields."""
     if isinstance(node, list):
         return tuple(_plain(item) for item in node)
@@ -118,7 +118,7 @@ def _digest(path: Path) -> str:
 
 
 def _templates(tree: ast.Module, folder: Path) -> Iterator[Path]:
-    """The templates in `folder`, or in a folder of it, that a module has as a text."""
+    """The templates in `folder` that a module names in a string, or whose folder it names."""
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     for path in folder.iterdir():
         if path.name in texts:
@@ -126,7 +126,7 @@ def _templates(tree: ast.Module, folder: Path) -> Iterator[Path]:
 
 
 def _files_of(module: str, src: Path) -> dict[str, Path]:
-    """The modules of `src` that run when `module` is imported: its packages and itself."""
+    """The files that run when `module` is imported: its packages and itself, by name."""
     parts, files = module.split("."), {}
     for end in range(1, len(parts) + 1):
         name, path = ".".join(parts[:end]), src.joinpath(*parts[:end])

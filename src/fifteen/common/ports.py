@@ -1,4 +1,4 @@
-"""Ports of this machine."""
+"""Network ports of this machine."""
 
 import socket
 
@@ -6,14 +6,14 @@ from fifteen.common.errors import UserError
 
 
 def require_free(port: int, setting: str) -> None:
-    """Make sure that a server can listen at a port.
+    """Make sure that a port of this machine is free.
 
     Args:
-        port: of this machine.
-        setting: how another one is chosen, such as `make ui PORT`.
+        port: the port.
+        setting: how a user chooses another one, such as `make ui PORT`.
 
     Raises:
-        UserError: something answers there.
+        UserError: another server uses it.
     """
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:

@@ -1,4 +1,4 @@
-"""Importing TensorFlow without its greeting, and a second or two faster."""
+"""Importing TensorFlow without its messages, and a second or two faster."""
 
 import gc
 import os
@@ -10,9 +10,9 @@ from pathlib import Path
 
 @contextmanager
 def without_greeting() -> Iterator[None]:
-    """Hide what TensorFlow's libraries print while they load: build options, missing CUDA parts.
+    """Hide what TensorFlow's libraries print to stderr while they load.
 
-    They write to the file descriptor before any log level applies. Exceptions pass through.
+    They write to the file descriptor before any log level applies, so it is redirected.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
@@ -29,10 +29,10 @@ def without_greeting() -> Iterator[None]:
 
 @contextmanager
 def without_collections() -> Iterator[None]:
-    """Make no search for garbage within the block, and none among what is there at its end.
+    """Pause garbage collection within the block; never collect the objects made in it.
 
-    Large libraries make hundreds of thousands of objects as they are imported, and keep them all:
-    Python would search them again and again.
+    Large libraries create hundreds of thousands of permanent objects when they are imported, which
+    Python would search again and again.
     """
     gc.disable()
     try:

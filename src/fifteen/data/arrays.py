@@ -1,4 +1,4 @@
-"""The prepared data on disk: memory-mappable arrays, class names, statistics, checksums."""
+"""The prepared data on disk: arrays, class names and checksums."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ IMAGE_SHAPE = (32, 32, 3)
 
 @dataclass(frozen=True)
 class Part:
-    """Images and what is known of each.
+    """Images with their labels.
 
     Attributes:
         images: (N, 32, 32, 3) uint8.
@@ -29,21 +29,19 @@ class Part:
         """The images at `indices`, in that order."""
         coarse = self.superclass_labels
         return Part(
-            self.images[indices],
-            self.labels[indices],
-            None if coarse is None else coarse[indices],
+            self.images[indices], self.labels[indices], None if coarse is None else coarse[indices]
         )
 
 
 @dataclass(frozen=True)
 class Classes:
-    """What the labels mean.
+    """The classes of a data set.
 
     Attributes:
         source: the data set's name.
-        names: one per class.
-        superclass_names: one per superclass, or None.
-        superclass_of: the superclass of each class, or None.
+        names: of the classes, by class id.
+        superclass_names: by superclass id; None without superclasses.
+        superclass_of: the superclass id of each class; None without superclasses.
         mirrored: whether an image mirrored left to right keeps its class.
     """
 
@@ -55,10 +53,10 @@ class Classes:
 
 
 def superclass_of(labels: np.ndarray, superclass_labels: np.ndarray, classes: int) -> list[int]:
-    """The one superclass of each class.
+    """The superclass id of each class.
 
     Raises:
-        ValueError: a class has images in two superclasses, or none at all.
+        ValueError: a class has images of two superclasses, or no images.
     """
     pairs = np.unique(np.stack([labels, superclass_labels], axis=1), axis=0)
     if not np.array_equal(pairs[:, 0], np.arange(classes)):
@@ -67,10 +65,10 @@ def superclass_of(labels: np.ndarray, superclass_labels: np.ndarray, classes: in
 
 
 def check_part(part: Part, classes: Classes, where: str) -> None:
-    """Check what everything downstream relies on.
+    """Check the shapes, types and label ranges that `Part` promises.
 
     Raises:
-        UserError: shapes, types or label ranges are not those of `Part`; names the part.
+        UserError: something is wrong; the message names the part and all problems.
     """
     problems = []
     if part.images.dtype != np.uint8 or part.images.shape[1:] != IMAGE_SHAPE:
@@ -98,7 +96,7 @@ def check_part(part: Part, classes: Classes, where: str) -> None:
 def channel_statistics(images: np.ndarray) -> dict[str, list[float]]:
     """Mean and standard deviation of each channel, on pixels scaled to [0, 1].
 
-    Exact: computed from the histogram of each channel, without a floating-point copy.
+    They are computed exactly from the histogram of each channel, without a floating-point copy.
     """
     values = np.arange(256) / 255
     mean, deviation = [], []
@@ -126,10 +124,10 @@ def read_classes(folder: Path) -> Classes:
 
 
 def read_part(folder: Path, name: str) -> Part:
-    """Memory-map one part of a prepared folder.
+    """Read one part of a prepared folder; its images are memory-mapped.
 
     Raises:
-        UserError: the folder has no such part.
+        UserError: the part is missing or damaged.
     """
     coarse = folder / f"{name}_superclass_labels.npy"
     try:

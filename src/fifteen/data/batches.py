@@ -1,4 +1,4 @@
-"""The tf.data input pipeline: batches of raw images, shuffled and augmented anew in every epoch."""
+"""The tf.data input pipeline: batches of raw images, shuffled and augmented in every epoch."""
 
 import math
 from collections.abc import Sequence
@@ -8,45 +8,44 @@ from fifteen.params.sections import Augmentation, Training
 
 import tensorflow as tf
 
-GREY = 128  # of what cutout hides
+GREY = 128  # value of the pixels that cutout hides
 
 
 def steps_per_epoch(images: int, batch_size: int) -> int:
-    """Batches in one pass over the images; the last one may be smaller."""
+    """The number of batches in one pass over the images; the last one may be smaller."""
     return math.ceil(images / batch_size)
 
 
+def epochs_of(config: Training, images: int, total_steps: int) -> int:
+    """The number of epochs of a training; if `config` gives none, as many as `total_steps` make."""
+    return config.epochs or total_steps // steps_per_epoch(images, config.batch_size)
+
+
 def training_batches(
-    part: Part,
-    config: Training,
-    seed: int,
-    first_epoch: int,
-    classes: int,
-    total_steps: int,
+    part: Part, config: Training, seed: int, first_epoch: int, classes: int, total_steps: int
 ) -> tf.data.Dataset:
-    """All batches of a training from `first_epoch`, each epoch a full shuffle of the part.
+    """All batches of a training from `first_epoch` on; every epoch shuffles all images.
 
-    An alternating flip (Jordan 2024, arXiv:2404.00498, §3.6) mirrors half of the images, drawn
-    once, in the epochs 0, 2, …, and the other half in the epochs 1, 3, …: with mᵢ for the draw,
-    image i in epoch e if mᵢ ⊕ (e odd).
+    The alternating flip (Jordan 2024, arXiv:2404.00498, §3.6) draws half of the images once. It
+    mirrors this half in the epochs 0, 2, …, and the other half in the epochs 1, 3, …
 
-    The order of an epoch and its augmentation depend on `seed` and the epoch's number alone, so a
-    training that is resumed sees what an uninterrupted one would have seen.
+    The order and the augmentation of an epoch depend on `seed` and the epoch alone, so a resumed
+    training gets the same batches as an uninterrupted one.
 
     Args:
-        part: the images to learn from.
-        config: its batch size, augmentation, resolution and number of epochs.
+        part: the training images.
+        config: the training section.
         seed: decides the order and the augmentation.
         first_epoch: counted from 0.
         classes: number of classes.
-        total_steps: of the whole training, by which the resolution goes.
+        total_steps: of the whole training; its shares decide the resolution.
 
     Returns:
-        Pairs of (batch, height, width, 3) images in 0–255 and their labels, ceil(N / batch_size) of
-        them in each epoch; the last batch of an epoch may be smaller. Images are uint8, or float32
-        where they were mixed or resized. Labels are (batch,) int32; for self-distillation with
-        the numbers of the images beside them, (batch, 2) int32; where images were mixed the
-        shares of the classes, (batch, classes) float32.
+        Pairs of images and labels, ceil(N / batch_size) in each epoch; the last batch of an epoch
+        may be smaller. Images are (batch, height, width, 3) in 0–255, uint8, or float32 where they
+        are mixed or resized. Labels are (batch,) int32; for self-distillation (batch, 2) int32 with
+        the images' positions in the part; for mixed images the shares of the classes,
+        (batch, classes) float32.
     """
     images, labels = tf.constant(part.images), tf.constant(part.labels)
     mirrored_first = tf.random.stateless_uniform([len(part.labels)], [seed, 0]) < 0.5
@@ -70,32 +69,34 @@ def training_batches(
         if config.self_distillation:
             y = tf.stack([y, at], axis=1)
         if config.resolution:
-            share = (epoch * steps + batch) / total_steps  # of the steps that are done
+            share = (epoch * steps + batch) / total_steps  # of the steps that have been made
             x = resize(x, config.resolution, share)
         return x, y
 
-    batches = tf.data.Dataset.range(first_epoch, config.epochs).flat_map(epoch_order)
+    epochs = epochs_of(config, len(part.labels), total_steps)
+    batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_order)
     return _without_autotuning(batches.map(load).prefetch(4))
 
 
 def evaluation_batches(part: Part, batch_size: int = 500) -> tf.data.Dataset:
-    """The part once, in its order, as uint8 images and int32 labels."""
+    """One pass over the part in its order, as uint8 images and int32 labels."""
     arrays = (tf.constant(part.images), tf.constant(part.labels))
     batches = tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size).prefetch(2)
     return _without_autotuning(batches)
 
 
 def augment(images: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor) -> tf.Tensor:
-    """Random flips, crops and cutouts, each image its own, of a whole batch at once.
+    """Randomly flip, crop and cut out, independently for each image of a batch.
 
-    A crop of c pixels is that of He et al. (2016, arXiv:1512.03385, section 4.2) with reflected
-    instead of black edges: padded by c on each side, then cut at one of (2c + 1)² places. A cutout
-    (DeVries and Taylor 2017, arXiv:1708.04552, §3.2) hides a square with its centre anywhere.
+    A crop by c pixels (He et al. 2016, arXiv:1512.03385, §4.2, here with reflected edges) pads each
+    side by c, then cuts at one of (2c + 1)² places. A cutout (DeVries and Taylor 2017,
+    arXiv:1708.04552, §3.2) hides a square whose centre may lie anywhere.
 
     Args:
         images: (batch, height, width, channels), of any type.
-        augmentation: which changes; an alternating flip needs the epoch, and is made before.
-        seed: (2,), whole; decides the changes.
+        augmentation: which changes to make. The alternating flip is made elsewhere, as it needs the
+            epoch.
+        seed: (2,) integers; decides the changes.
 
     Returns:
         Images of the same shape and type.
@@ -109,7 +110,7 @@ def augment(images: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor) -> t
         corners = tf.random.stateless_uniform(
             [2, batch, 1], tf.random.fold_in(seed, 1), 0, 2 * pad + 1, tf.int32
         )
-        # TensorFlow's reflecting pad takes five times as long as all the rest of this.
+        # Gathering is much faster than TensorFlow's reflecting pad.
         rows, columns = (
             _reflected(corner + tf.range(-pad, length - pad), length)
             for corner, length in zip(tf.unstack(corners), (height, width), strict=True)
@@ -126,21 +127,20 @@ def augment(images: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor) -> t
 def mix(
     images: tf.Tensor, labels: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """CutMix and mixup: each image with the one as far from the other end of the batch.
+    """CutMix and mixup: mix image i of a batch with image i of the reversed batch.
 
     CutMix (Yun et al. 2019, arXiv:1905.04899, eq. 1 and 2) replaces a square of the share 1 − λ of
-    the area, λ uniform; what is cut off at the edge of the image counts for the labels. Mixup
-    (Zhang et al. 2018, arXiv:1710.09412, eq. 1) takes λ of the one and 1 − λ of the other,
-    λ ~ Beta(α, α).
+    the area, λ uniform. The labels are mixed by the area inside the image. Mixup (Zhang et al.
+    2018, arXiv:1710.09412, eq. 1) takes λ of one image and 1 − λ of the other, λ ~ Beta(α, α).
 
     Args:
         images: (batch, height, width, channels).
-        labels: (batch, classes) float32, shares.
-        augmentation: the share of images for CutMix, and the α of mixup.
-        seed: (2,), whole; decides the mixtures.
+        labels: (batch, classes) float32, shares of the classes.
+        augmentation: the share of images that CutMix changes, and the α of mixup.
+        seed: (2,) integers; decides the mixtures.
 
     Returns:
-        Images of the same shape, float32 after mixup, and labels.
+        Images of the same shape, float32 after mixup, and their labels.
     """
     batch, height, width = tf.shape(images)[0], images.shape[1], images.shape[2]
     if augmentation.cutmix:
@@ -166,16 +166,15 @@ def mix(
 
 
 def resize(images: tf.Tensor, resolution: Sequence[Sequence[float]], share: tf.Tensor) -> tf.Tensor:
-    """Images at the resolution of this moment, bilinear with antialiasing.
+    """Resize images to the resolution of the current step, bilinearly with antialiasing.
 
-    Progressive resizing, as of Howard (2018, fast.ai's entry to DAWNBench) and Tan and Le (2021,
-    arXiv:2104.00298, §4): small images first, for the time it saves. Of an image x, R·x·Cᵀ, whose
-    matrices R and C average neighbours; their number of rows is pₖ where sₖ ≤ t/T < sₖ₊₁.
+    Progressive resizing (Howard 2018, fast.ai's entry to DAWNBench; Tan and Le 2021,
+    arXiv:2104.00298, §4) trains on small images first, which saves time.
 
     Args:
         images: (batch, height, width, 3).
         resolution: [from share of the steps, pixels], in order.
-        share: of the steps that are done, in [0, 1).
+        share: of the steps that have been made, in [0, 1).
 
     Returns:
         (batch, pixels, pixels, 3), float32.
@@ -185,7 +184,7 @@ def resize(images: tf.Tensor, resolution: Sequence[Sequence[float]], share: tf.T
     def to(pixels: int) -> tf.Tensor:
         if pixels == images.shape[1] == images.shape[2]:
             return tf.cast(images, tf.float32)
-        # Resizing is linear in rows and in columns; as two products it takes half the time.
+        # Resizing is linear: R·x·Cᵀ. As two matrix products it takes half the time.
         rows, columns = (_resizing_matrix(pixels, side) for side in images.shape[1:3])
         return tf.einsum("ph,qw,bhwc->bpqc", rows, columns, tf.cast(images, tf.float32))
 
@@ -195,15 +194,15 @@ def resize(images: tf.Tensor, resolution: Sequence[Sequence[float]], share: tf.T
 
 
 def _resizing_matrix(pixels: int, side: int) -> tf.Tensor:
-    """(pixels, side): what each of `side` pixels in a row gives to each of `pixels`."""
+    """The matrix (pixels, side) that resizes a row of `side` pixels to `pixels`."""
     rows = tf.eye(side)[:, :, tf.newaxis]
     return tf.image.resize(rows, [pixels, side], antialias=True)[..., 0]
 
 
 def _without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Nothing is left to tune, and in the end the iterator would wait for its tuner to wake up.
+    """`dataset` without TensorFlow's autotuner, for which its iterator would wait in the end.
 
-    TensorFlow's tuner sleeps for 10 ms, then twice as long each time, up to a minute.
+    The tuner sleeps for 10 ms, then twice as long each time, up to a minute.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
@@ -211,19 +210,20 @@ def _without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _mirror(images: tf.Tensor, which: tf.Tensor) -> tf.Tensor:
+    """`images` with those mirrored left to right where `which`, (batch,) booleans, is true."""
     columns = tf.range(images.shape[2])
     columns = tf.where(which[:, tf.newaxis], columns[::-1], columns)
     return tf.gather(images, columns, axis=2, batch_dims=1)
 
 
 def _reflected(positions: tf.Tensor, length: int) -> tf.Tensor:
-    """Positions in a row of `length`; those beyond its ends are mirrored at its first or last."""
+    """Positions in a row of `length`; those beyond its ends are reflected at the end pixels."""
     last = length - 1
     return last - tf.abs(last - tf.abs(positions))
 
 
 def _squares(sides: tf.Tensor, height: int, width: int, seed: tf.Tensor) -> tf.Tensor:
-    """(batch, height, width): which pixels lie in a square of the given side, placed anywhere."""
+    """Which pixels, (batch, height, width), lie in a square with a random centre, one per image."""
     centres = tf.random.stateless_uniform([2, tf.size(sides), 1], seed)
     half = sides[:, tf.newaxis] / 2
     rows, columns = (

@@ -1,4 +1,4 @@
-"""Loading a whole data set: CIFAR through TensorFlow Datasets, digits from scikit-learn."""
+"""Loading a data set: CIFAR from TensorFlow Datasets, digits from scikit-learn."""
 
 import http.client
 import os
@@ -23,9 +23,14 @@ NETWORK_TIMEOUT = 5.0  # seconds
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as published: its training and test parts and its names.
+    """A data set as it was published.
 
-    `mirrored` says whether an image mirrored left to right keeps its class.
+    Attributes:
+        train: the training images.
+        test: the test images.
+        names: of the classes.
+        superclass_names: None without superclasses.
+        mirrored: whether an image mirrored left to right keeps its class.
     """
 
     train: Part
@@ -36,24 +41,24 @@ class Source:
 
 
 class DataUnavailableError(UserError):
-    """The data set is neither on this machine nor to be had from it."""
+    """The data set is neither on this machine nor downloadable."""
 
 
 def tfds_folder() -> Path:
-    """Where TensorFlow Datasets keeps its data: TFDS_DATA_DIR or ~/tensorflow_datasets.
+    """The folder of TensorFlow Datasets: TFDS_DATA_DIR or ~/tensorflow_datasets.
 
-    A relative TFDS_DATA_DIR is meant from the main repository, also in a temporary experiment.
+    A relative TFDS_DATA_DIR starts at the main repository, also in a temporary experiment.
     """
     named = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     return repository_root() / Path(named).expanduser()
 
 
 def require_available(source: str) -> None:
-    """Find out within seconds whether `source` can be loaded, before anything slow begins.
+    """Check within seconds that `source` can be loaded.
 
     Raises:
-        DataUnavailableError: it is neither prepared, nor placed by hand, nor downloadable; the
-            message says how to place the archive.
+        DataUnavailableError: it is neither on this machine nor downloadable; the message says where
+            to place the archive.
     """
     if source == "digits":
         return
@@ -81,7 +86,10 @@ def load_source(name: str) -> Source:
 
 
 def _answers(url: str) -> bool:
-    """Whether the server of `url` answers in time; name resolution has no time-out of its own."""
+    """Whether the server of `url` answers in time.
+
+    A thread is needed, as name resolution has no time-out.
+    """
     answered = threading.Event()
 
     def ask() -> None:
@@ -123,7 +131,7 @@ def _load_tfds(name: str) -> Source:
 
 
 def _read_tfds(builder, split: str) -> Part:  # noqa: ANN001 - a type of a slow import
-    """Every image of a split, in the order in which TensorFlow Datasets keeps them."""
+    """All images of a split, in the order of TensorFlow Datasets."""
     import tensorflow_datasets as tfds
 
     in_order = tfds.ReadConfig(interleave_cycle_length=1)
@@ -137,9 +145,9 @@ def _read_tfds(builder, split: str) -> Part:  # noqa: ANN001 - a type of a slow 
 
 
 def _load_digits() -> Source:
-    """The 8×8 digits of scikit-learn, four times as large and in three equal channels.
+    """The 8×8 digits of scikit-learn, enlarged to 32×32, in three equal channels.
 
-    They come without a test part: a stratified sixth is it, the share CIFAR-100 has.
+    They have no test part, so a stratified sixth is set apart: the share that CIFAR-100 has.
     """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split

@@ -1,4 +1,4 @@
-"""Cutting percent ranges out of a data set."""
+"""Splitting a data set by percent ranges."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 def part_indices(ranges: Sequence[Sequence[float]], images: int) -> np.ndarray:
-    """The positions, ascending, of the images in `ranges`, pairs of [start, end) in percent.
+    """The positions of the images in `ranges`, pairs of [start, end) in percent, ascending.
 
-    A boundary is rounded to the closest image, as TensorFlow Datasets' slicing does, so that
-    [[0, 35], [45, 100]] is exactly `train[:35%]+train[-55%:]`.
+    A boundary is rounded to the closest image, as in TensorFlow Datasets: [[0, 35], [45, 100]] is
+    exactly `train[:35%]+train[-55%:]`.
 
     Returns:
         int64 positions in [0, images), of shape (selected,).

@@ -1,1 +1,1 @@
-"""Several models that answer together: rules, weights, the exported model."""
+"""Ensembles: combination rules, weights of the members, the exported model."""

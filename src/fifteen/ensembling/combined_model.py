@@ -1,4 +1,4 @@
-"""An ensemble as one Keras model: all its members in one call, or the average of their weights."""
+"""An ensemble as one Keras model: a graph of all members, or the average of their weights."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 MEMBERS = "member_probabilities"
-STATISTICS_IMAGES = 10_000  # enough for batch normalisation
+STATISTICS_IMAGES = 10_000  # for the batch normalisation of averaged weights
 
 
 def build_ensemble(
@@ -18,23 +18,18 @@ def build_ensemble(
 ) -> keras.Model:
     """Combine `members`, models from raw images to probabilities, by the rule `method`.
 
-    The rule is part of the graph as plain Keras operations: the saved model loads without any
-    code of this project.
+    The rule is part of the graph as plain Keras operations, so that the saved model loads without
+    the code of this project.
 
     Args:
         members: at least two, of the same architecture.
-        method: a key of `RULES`; or, for a sum with `weights`, what they come from.
-        weights: of the members.
+        method: a key of `RULES`; with `weights`, a key of `FITS` (in member_weights.py).
+        weights: of the members, for a weighted sum.
 
     Returns:
-        A model from raw images (batch, 32, 32, 3), uint8 or float in 0–255, to the rule's shares
-        (batch, classes), float32, whose largest is the answer.
-
-    Raises:
-        ValueError: there are fewer than two members.
+        A model from raw images (batch, 32, 32, 3), uint8 or float in 0–255, to the probabilities or
+        shares of votes (batch, classes), float32.
     """
-    if len(members) < 2:
-        raise ValueError(f"an ensemble needs at least two members, not {len(members)}")
     inputs = keras.Input(members[0].input_shape[1:], name="images")
     for number, member in enumerate(members, start=1):
         member.name = f"member_{number}"
@@ -45,10 +40,10 @@ def build_ensemble(
 
 
 def average_weights(members: Sequence[keras.Model], images: np.ndarray) -> keras.Model:
-    """One network with the mean of the weights of `members` (Izmailov et al. 2018, SWA, §3.2).
+    """One network with the mean of the weights of `members` (SWA; Izmailov et al. 2018, §3.2).
 
-    The statistics of its batch normalisation are those of the first `STATISTICS_IMAGES` images, of
-    which a batch of 500 after the other goes through it as in training.
+    The statistics of batch normalisation are computed anew, from the first `STATISTICS_IMAGES`
+    images in batches of about 500.
 
     Args:
         members: networks of the same architecture, from raw images to probabilities.
@@ -65,7 +60,7 @@ def average_weights(members: Sequence[keras.Model], images: np.ndarray) -> keras
     batches = np.array_split(images, -(-len(images) // 500)) if normalizations else []
     for number, batch in enumerate(batches):
         for layer in normalizations:
-            layer.momentum = number / (number + 1)  # the mean over the batches so far
+            layer.momentum = number / (number + 1)  # averages all batches so far equally
         network(batch, training=True)
     for layer, momentum in zip(normalizations, usual, strict=True):
         layer.momentum = momentum
@@ -73,10 +68,10 @@ def average_weights(members: Sequence[keras.Model], images: np.ndarray) -> keras
 
 
 def predictor(model: keras.Model) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-    """What takes raw images to the model's `probabilities`, (N, C).
+    """A function from raw images to the model's `probabilities`, (N, C).
 
-    And, of an ensemble, the `member_probabilities`, (N, members, C). TensorFlow traces the model at
-    the first call alone.
+    Of an ensemble it also gives the `member_probabilities`, (N, members, C). Only its first call
+    traces the model, which takes seconds.
     """
     outputs = {"probabilities": model.output}
     if MEMBERS in (layer.name for layer in model.layers):

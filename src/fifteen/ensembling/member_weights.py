@@ -1,4 +1,7 @@
-"""What share each member of an ensemble has, by the validation images."""
+"""Weights of the members of an ensemble, fitted on the validation images.
+
+`members` are the probabilities of M members, (N, M, C); `labels` the true class ids, (N,).
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -11,20 +14,15 @@ SHARES_OF_FITTED = np.linspace(0, 1, 11)
 ITERATIONS = 200
 
 
-def fit_weights(members: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Weights of the sum of probabilities, as far from equal ones as cross-validation justifies.
+def fit_weights(members: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Maximum-likelihood weights of the members, shrunk towards equal weights by cross-validation.
 
-    The likeliest weights of a mixture (`likeliest_weights`) would overfit a few thousand images.
-    They are mixed with equal ones in the share λ, of 0, 0.1, … 1, that gives the lowest negative
-    log-likelihood on images the weights were not fitted on, in five folds.
-
-    Args:
-        members: (N, M, C), probabilities.
-        labels: (N,), true class ids.
-        seed: decides the folds.
+    The maximum-likelihood weights (`likeliest_weights`) overfit a few thousand images. So they get
+    the share λ and equal weights the share 1 − λ. Of λ = 0, 0.1, …, 1 the one with the lowest
+    negative log-likelihood in five-fold cross-validation is taken.
 
     Returns:
-        (M,), of at least 0, whose sum is 1.
+        (M,), not negative, with the sum 1.
 
     Raises:
         ValueError: there are fewer images than folds.
@@ -32,22 +30,22 @@ def fit_weights(members: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.nd
     right = _of_true_class(members, labels)
     equal = np.full(right.shape[1], 1 / right.shape[1])
     losses = np.zeros(len(SHARES_OF_FITTED))
-    for held_out in folds(len(labels), seed):
+    for held_out in folds(len(labels)):
         fitted = likeliest_weights(right[~held_out])
         for i, share in enumerate(SHARES_OF_FITTED):
             losses[i] -= np.log(right[held_out] @ _mixed(share, fitted, equal)).sum()
     return _mixed(SHARES_OF_FITTED[losses.argmin()], likeliest_weights(right), equal)
 
 
-def folds(images: int, seed: int = 0) -> Iterator[np.ndarray]:
-    """Which of the images each fold holds out, (images,) booleans; each image is in one fold.
+def folds(images: int) -> Iterator[np.ndarray]:
+    """The images that each fold holds out, as (images,) booleans; each image is in one fold.
 
     Raises:
         ValueError: there are fewer images than folds.
     """
     if images < FOLDS:
         raise ValueError(f"{images} images are too few for {FOLDS} folds")
-    fold = np.random.default_rng(seed).permutation(images) % FOLDS
+    fold = np.random.default_rng(0).permutation(images) % FOLDS
     for number in range(FOLDS):
         yield fold == number
 
@@ -55,39 +53,34 @@ def folds(images: int, seed: int = 0) -> Iterator[np.ndarray]:
 def cross_validated(
     fit: Callable[[np.ndarray, np.ndarray], np.ndarray], members: np.ndarray, labels: np.ndarray
 ) -> np.ndarray:
-    """Sums of probabilities, (N, C), with weights that were each fitted on the other folds.
+    """Weighted sums of the probabilities, (N, C), with weights fitted on the other folds.
 
-    Args:
-        fit: from (N, M, C) probabilities and (N,) labels to M weights.
-        members: (N, M, C).
-        labels: (N,).
+    `fit` gives the weights, (M,), from members and labels.
     """
-    found = np.empty(members[:, 0].shape)
+    combined = np.empty(members[:, 0].shape)
     for held_out in folds(len(labels)):
         weights = fit(members[~held_out], labels[~held_out])
-        found[held_out] = weighted_rule(members[held_out], weights)
-    return found
+        combined[held_out] = weighted_rule(members[held_out], weights)
+    return combined
 
 
 def by_every_rule(members: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """What each rule that needs predictions alone makes of them; what is fitted is cross-validated.
+    """The members combined by every rule that needs their predictions alone.
 
-    Args:
-        members: (N, M, C), probabilities.
-        labels: (N,), true class ids.
+    Rules that are fitted are cross-validated.
 
     Returns:
-        (N, C) probabilities by the name of the rule, the simplest first.
+        (N, C) probabilities by the name of the rule, from simple to complex.
     """
-    found = {name: np.asarray(rule(members)) for name, rule in RULES.items()}
-    return found | {name: cross_validated(fit, members, labels) for name, fit in FITS.items()}
+    combined = {name: np.asarray(rule(members)) for name, rule in RULES.items()}
+    return combined | {name: cross_validated(fit, members, labels) for name, fit in FITS.items()}
 
 
 def likeliest_weights(right: np.ndarray) -> np.ndarray:
-    """The weights of a mixture under which the labels are most likely.
+    """The maximum-likelihood weights of a mixture of the members, (M,).
 
     Expectation maximisation for mixing proportions (Dempster et al. 1977, §4.3):
-    wₘ ← mean over the images of wₘ·pₘ / Σₖ wₖ·pₖ. The likelihood is concave in the weights.
+    wₘ ← mean over the images of wₘ·pₘ / Σₖ wₖ·pₖ. The log-likelihood is concave in the weights.
 
     Args:
         right: (N, M), the probability that each member gives the true class, above 0.
@@ -100,17 +93,13 @@ def likeliest_weights(right: np.ndarray) -> np.ndarray:
 
 
 def select_greedily(members: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Weights of a forward selection with replacement (Caruana et al. 2004, §2.1 and 2.2).
+    """Weights of a greedy forward selection with replacement (Caruana et al. 2004, §2.1 and 2.2).
 
-    It begins with the best member and adds, one at a time, the one with which the sum of
-    probabilities has the lowest negative log-likelihood, until none lowers it by a ten-thousandth.
-
-    Args:
-        members: (N, M, C), probabilities.
-        labels: (N,), true class ids.
+    It starts with the best member. Each step adds the member with which the mean of the
+    probabilities has the lowest negative log-likelihood, until none lowers it by more than 1e-4.
 
     Returns:
-        (M,), how often each member was added, over their sum.
+        (M,), the share of the selections of each member.
     """
     right = _of_true_class(members, labels)
     counts, lowest = np.zeros(right.shape[1]), np.inf
@@ -127,7 +116,7 @@ def _of_true_class(members: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.maximum(right, 1e-7)
 
 
-# Rules that weigh the members by the validation images.
+# Rules whose weights are fitted on the validation images.
 FITS = {"weighted": fit_weights, "greedy": select_greedily}
 
 

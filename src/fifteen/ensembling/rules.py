@@ -1,56 +1,54 @@
-"""Combination rules: from the probabilities of several members to one answer.
+"""Combination rules: from the probabilities of several members to those of the ensemble.
 
-Written in `keras.ops`, so that one definition serves stored predictions and the exported model.
-Everywhere `members` has the shape (images, members, classes) and holds probabilities.
+They are written in `keras.ops`, so they work on stored predictions and inside the exported model.
+`members` are always probabilities of shape (images, members, classes).
 """
 
 from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 from keras import ops
 
-VOTE_WINNER_BONUS = 1e-4  # votes; only decides between classes with equally many
+VOTE_WINNER_BONUS = 1e-4  # in votes; makes the winner of a tie the largest share
 
 
 def sum_rule(members: keras.KerasTensor) -> keras.KerasTensor:
-    """Sum the probabilities; divided by the number of members they are probabilities again.
-
-    The class with the largest sum is the answer (Huang et al. 2017, section 3). Shape (images,
-    classes).
-    """
+    """The mean of the probabilities, (images, classes) (Huang et al. 2017, section 3)."""
     return ops.mean(members, axis=1)
 
 
 def logit_rule(members: keras.KerasTensor) -> keras.KerasTensor:
-    """Sum the logits; a softmax of their mean, of shape (images, classes).
+    """The softmax of the mean logits, (images, classes): the normalised geometric mean.
 
-    The logarithms of the probabilities, of at least 1e-7, take the place of the logits, from which
-    they differ by a constant for each member: the result is the normalised geometric mean.
+    Logarithms of the probabilities, clipped at 1e-7, stand for the logits. They differ by a
+    constant for each member, which does not change the result.
     """
     logits = ops.log(ops.maximum(members, keras.config.epsilon()))
     return ops.softmax(ops.mean(logits, axis=1), axis=-1)
 
 
-def weighted_rule(members: keras.KerasTensor, weights: Sequence[float]) -> keras.KerasTensor:
-    """Sum the probabilities, each member's times its weight; shape (images, classes)."""
+def weighted_rule(
+    members: keras.KerasTensor, weights: Sequence[float] | np.ndarray
+) -> keras.KerasTensor:
+    """The weighted sum of the probabilities, (images, classes)."""
     return sum(weight * members[:, i] for i, weight in enumerate(weights) if weight)
 
 
 def votes(members: keras.KerasTensor) -> keras.KerasTensor:
-    """How many members give each class the highest probability, of shape (images, classes).
+    """The number of members that vote for each class, (images, classes).
 
-    Where a member has several such classes, it votes for the lowest index.
+    A member votes for its most probable class, the lowest index of several.
     """
     choices = ops.one_hot(ops.argmax(members, axis=-1), members.shape[-1], dtype="float32")
     return ops.sum(choices, axis=1)
 
 
 def vote_rule(members: keras.KerasTensor) -> keras.KerasTensor:
-    """Majority vote: each class's share of the votes, of shape (images, classes).
+    """Majority vote: each class's share of the votes, (images, classes), summing to one.
 
-    A tie goes to the tied class with the largest summed probability, then to the lowest index.
-    That winner's share is raised by a ten-thousandth of a vote, so that the largest share is
-    always the rule's answer; apart from that the shares are exact, and they sum to one.
+    A tie goes to the tied class with the largest summed probability, then to the lowest index. The
+    winner gets a ten-thousandth of a vote more, so that the largest share is always the answer.
     """
     counts = votes(members)
     leading = ops.equal(counts, ops.max(counts, axis=-1, keepdims=True))  # symbols know no ==
@@ -60,7 +58,7 @@ def vote_rule(members: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def tie_rate(members: keras.KerasTensor) -> float:
-    """The share of images for which two or more classes lead the vote."""
+    """The share of images for which several classes have the most votes."""
     counts = votes(members)
     leading = ops.equal(counts, ops.max(counts, axis=-1, keepdims=True))
     tied = ops.sum(ops.cast(leading, "int32"), axis=-1) > 1

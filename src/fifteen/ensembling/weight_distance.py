@@ -1,4 +1,4 @@
-"""How far apart the members of an ensemble are in weight space."""
+"""Distances between the members of an ensemble in weight space."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,15 @@ import numpy as np
 
 
 def weight_distances(networks: Sequence[keras.Model]) -> np.ndarray:
-    """The Euclidean distance of each two networks, in multiples of the length of a weight vector.
+    """The Euclidean distance of each pair of networks, relative to the norm of their weights.
 
-    The vectors hold all trainable weights. The length is the geometric mean of the two, so that
-    vectors at a right angle and of equal length are √2 apart.
+    The norm is the geometric mean of the two. Orthogonal weight vectors of equal norm are √2 apart.
 
     Args:
         networks: M of the same architecture.
 
     Returns:
-        (M, M), 0 with itself.
+        (M, M), with zeros on the diagonal.
     """
     vectors = np.stack(
         [np.concatenate([np.ravel(v) for v in network.trainable_variables]) for network in networks]

@@ -1,1 +1,1 @@
-"""What answers are worth: scores, confusion, calibration, diversity, statistics."""
+"""Evaluation of predictions: scores, confusion, calibration, diversity, statistics."""

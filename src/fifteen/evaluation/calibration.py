@@ -1,17 +1,21 @@
-"""Calibration: does a model that says 80 % turn out to be right in 80 % of the cases?"""
+"""Calibration: is a model that says 80 % right in 80 % of the cases?
 
-from typing import NamedTuple
+`probabilities` have the shape (N, C) and are in [0, 1]; `labels` are the true class ids, (N,).
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 
-class Reliability(NamedTuple):
-    """What a reliability diagram shows, one entry per confidence bin, each array of shape (bins,).
+@dataclass(frozen=True)
+class Reliability:
+    """The data of a reliability diagram: arrays of shape (bins,), one value per confidence bin.
 
     Attributes:
-        count: Images in the bin, int64.
-        confidence: Mean top-1 probability of these images in [0, 1], NaN where the bin is empty.
-        accuracy: Share of these images classified right in [0, 1], NaN where the bin is empty.
+        count: number of images, int64.
+        confidence: mean top-1 probability of these images in [0, 1]; NaN in an empty bin.
+        accuracy: of these images, in [0, 1]; NaN in an empty bin.
     """
 
     count: np.ndarray
@@ -20,23 +24,15 @@ class Reliability(NamedTuple):
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> Reliability:
-    """Group images by the confidence of their top-1 class.
+    """Mean confidence and accuracy of images grouped by their confidence, the top-1 probability.
 
-    Bin m = 1..M holds the confidences in ((m - 1)/M, m/M], as in Guo et al., "On Calibration of
-    Modern Neural Networks" (ICML 2017), section 2.
-
-    Args:
-        probabilities: Class probabilities, shape (N, C), in [0, 1].
-        labels: True class ids, shape (N,), in [0, C).
-        bins: Number of equal-width bins M.
-
-    Returns:
-        Count, mean confidence and accuracy of each bin.
+    Bin m of M (`bins`) holds the confidences in ((m - 1)/M, m/M], as in Guo et al., "On Calibration
+    of Modern Neural Networks" (ICML 2017), section 2.
     """
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
-    # Inner edges as the nearest number of the probabilities' own precision: a float32 0.2 (the
-    # share of one vote in five) is a little over the float64 0.2 and must not slip past that edge.
+    # Inner edges in the precision of the probabilities: a float32 0.2 (one vote of five) is above a
+    # float64 0.2, and would fall into the next bin.
     edges = (np.arange(1, bins) / bins).astype(confidence.dtype)
     bin_of = np.digitize(confidence, edges, right=True)
     count = np.bincount(bin_of, minlength=bins)
@@ -51,18 +47,11 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -
 def expected_calibration_error(
     probabilities: np.ndarray, labels: np.ndarray, bins: int = 15
 ) -> float:
-    """Average gap between confidence and accuracy: equation 3 of Guo et al. (ICML 2017).
+    """The mean gap between confidence and accuracy (Guo et al., ICML 2017, equation 3).
 
-    ECE = sum over bins of (images in the bin / N) * |accuracy - mean confidence|.
-
-    Args:
-        probabilities: Class probabilities, shape (N, C), in [0, 1], N > 0.
-        labels: True class ids, shape (N,), in [0, C).
-        bins: Number of equal-width bins.
-
-    Returns:
-        The error in [0, 1]; 0 is perfect calibration.
+    ECE = sum over bins of (images in the bin / N) * |accuracy - mean confidence|. It is in [0, 1];
+    0 is perfect calibration.
     """
-    count, confidence, accuracy = reliability(probabilities, labels, bins)
-    filled = count > 0
-    return float(np.average(np.abs(accuracy - confidence)[filled], weights=count[filled]))
+    of_bins = reliability(probabilities, labels, bins)
+    filled, gaps = of_bins.count > 0, np.abs(of_bins.accuracy - of_bins.confidence)
+    return float(np.average(gaps[filled], weights=of_bins.count[filled]))

@@ -1,39 +1,29 @@
-"""Which classes are taken for which: confusion matrices, their worst pairs and their picture."""
+"""Confusion matrices: computing, grouping and drawing them, and the most frequent mistakes.
+
+A matrix has the shape (C, C) and holds numbers of images, int64: rows are true classes, columns
+predicted ones.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
-# Colours for the shares 0, 1/3, 2/3 and 1 after the root: white, then steps 4, 7 and 9 of the
-# nine-class ColorBrewer schemes Blues and Reds, whose lightness falls evenly and alike.
+# Colours for the square roots 0, 1/3, 2/3 and 1 of a share: white, then steps 4, 7 and 9 of the
+# nine-class ColorBrewer schemes Blues and Reds, whose lightness falls evenly.
 _HITS = np.array([(255, 255, 255), (158, 202, 225), (33, 113, 181), (8, 48, 107)])
 _MISTAKES = np.array([(255, 255, 255), (252, 146, 114), (203, 24, 29), (103, 0, 13)])
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Count the images of each true class by the class they were given.
-
-    Args:
-        labels: True class ids, shape (N,), in [0, classes).
-        predicted: Predicted class ids, shape (N,), in [0, classes).
-        classes: Number of classes C, with or without images.
-
-    Returns:
-        Counts, shape (C, C), int64; rows are true classes, columns predicted ones.
-    """
+    """The confusion matrix of the true and the predicted class ids, (N,), in [0, classes)."""
     return sklearn_metrics.confusion_matrix(labels, predicted, labels=np.arange(classes))
 
 
 def group_confusion(matrix: np.ndarray, group_of: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Sum a confusion matrix over groups of classes, e.g. from classes to superclasses.
+    """The confusion matrix of groups of classes, such as superclasses.
 
-    Args:
-        matrix: Counts, shape (C, C).
-        group_of: Group id of each class, C integers from 0 on.
-
-    Returns:
-        Counts, shape (G, G) with G one more than the largest group id.
+    `group_of` gives the group id of each class, from 0.
     """
     group_of = np.asarray(group_of)
     membership = np.eye(group_of.max() + 1, dtype=matrix.dtype)[group_of]
@@ -43,17 +33,17 @@ def group_confusion(matrix: np.ndarray, group_of: Sequence[int] | np.ndarray) ->
 def most_confused_pairs(
     matrix: np.ndarray, names: Sequence[str], top: int = 20
 ) -> list[dict[str, str | int]]:
-    """List the mistakes made most often.
+    """List the most frequent mistakes.
 
     Args:
-        matrix: Counts, shape (C, C), rows true, columns predicted.
-        names: The C class names.
-        top: Longest list wanted.
+        matrix: a confusion matrix.
+        names: of the classes.
+        top: length of the list, at most.
 
     Returns:
         At most `top` entries {"true": name, "predicted": name, "count": images}, most frequent
-        first; equal counts in the order of the true, then the predicted class id. A pair that
-        never occurs is not listed.
+        first; equal counts by the true, then the predicted class id. Pairs that never occur are
+        left out.
     """
     mistakes = matrix.copy()
     np.fill_diagonal(mistakes, 0)
@@ -68,14 +58,14 @@ def most_confused_pairs(
 def confusion_image(matrix: np.ndarray, size: int = 600) -> np.ndarray:
     """Draw a confusion matrix as a heat map, without a plotting library.
 
-    A cell shows the share of its row (true class): white for none, darker for more, blue on the
-    diagonal and red beside it. The colour follows the square root of the share, so that a mistake
-    made with 1 % of the images can still be seen.
+    A cell shows its share of the row (true class): blue on the diagonal and red elsewhere, darker
+    for more, white for none. The colour follows the square root of the share, so that a mistake
+    with 1 % of the images is visible.
 
     Args:
-        matrix: Counts, shape (C, C), rows true, columns predicted; a row may be empty.
-        size: Wanted side in pixels. Cells are whole pixels wide: the side is the largest multiple
-            of C that fits, and C where not even one pixel per class does.
+        matrix: a confusion matrix; a row may be empty.
+        size: side in pixels, at most. The side is the largest multiple of C that fits, and C if
+            none does.
 
     Returns:
         RGB image, shape (side, side, 3), uint8.
@@ -89,6 +79,6 @@ def confusion_image(matrix: np.ndarray, size: int = 600) -> np.ndarray:
 
 
 def _ramp(values: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """Colour values of [0, 1] along evenly spaced RGB anchors: shape (...) to (..., 3)."""
+    """Map values in [0, 1], shape (...), to colours between RGB anchors, shape (..., 3)."""
     positions = np.linspace(0, 1, len(anchors))
     return np.stack([np.interp(values, positions, channel) for channel in anchors.T], axis=-1)

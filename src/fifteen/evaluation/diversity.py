@@ -1,23 +1,24 @@
-"""How different the members of an ensemble are, and what the ensemble makes of it."""
+"""Diversity: how much the members of an ensemble differ, and what the ensemble gains."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-FEW = 10  # classes that count as the worst known, and as the best known
+FEW = 10  # number of classes with the lowest, and with the highest accuracy
 
 
 class Diversity(NamedTuple):
-    """What `diversity` finds; shares are of the images, in [0, 1].
+    """The diversity of M members with C classes; shares of images are in [0, 1].
 
     Attributes:
-        disagreement: (M, M), the share for which two members have different answers.
-        error_correlation: (M, M), of the errors of two members; 0 with one that makes none.
-        accuracy_of_last: (M,), of the last member alone, of the last two together, … of all.
-        class_accuracy: (C,), the mean over the members for the images of each class.
-        class_gain: (C,), how much higher that of the ensemble is.
-        gain_of_worst: the mean gain of the classes that the members know worst, at most ten.
-        gain_of_best: that of those they know best.
+        disagreement: (M, M), the share of images for which two members have different answers.
+        error_correlation: (M, M), the correlation of the errors of two members; 0 for a member
+            without errors.
+        accuracy_of_last: (M,), of the sum of the last member, the last two, …, all members.
+        class_accuracy: (C,), of each class, the mean over the members.
+        class_gain: (C,), the accuracy of the ensemble minus `class_accuracy`.
+        gain_of_worst: mean gain of the `FEW` classes with the lowest accuracy, half of all at most.
+        gain_of_best: mean gain of the `FEW` classes with the highest accuracy.
     """
 
     disagreement: np.ndarray
@@ -33,8 +34,8 @@ def diversity(members: np.ndarray, combined: np.ndarray, labels: np.ndarray) -> 
     """Compare the members of an ensemble with each other and with the ensemble.
 
     Args:
-        members: (N, M, C), the probabilities that each member gives.
-        combined: (N, C), the shares that the ensemble gives.
+        members: (N, M, C), the probabilities of each member.
+        combined: (N, C), the probabilities of the ensemble.
         labels: (N,), true class ids, each at least once.
     """
     answers = members.argmax(axis=-1)

@@ -1,4 +1,4 @@
-"""What this machine computes on, on how many devices, and in which precision."""
+"""The hardware of this machine, and the precision in which it computes."""
 
 import os
 import platform
@@ -14,19 +14,20 @@ with without_greeting(), without_collections():
     import keras
     import tensorflow as tf
 
-tf.get_logger().setLevel("ERROR")  # it warns of a function traced for each of several models
+tf.get_logger().setLevel("ERROR")  # not its warnings about retracing
 
 CPU_INFO = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True)
 class HardwareInUse:
-    """What a training runs on.
+    """The hardware and the precision of a training.
 
     Attributes:
-        device: the GPU's name, or the number of CPU cores and their model; of several, how many.
+        device: the name of the GPU, or the number and model of the CPU cores; of several devices
+            their number too.
         precision: `float32` or `mixed_bfloat16`.
-        devices: how many share each batch of a training.
+        devices: the number of devices that share each batch.
     """
 
     device: str
@@ -34,16 +35,16 @@ class HardwareInUse:
     devices: int = 1
 
     def recorded(self) -> dict[str, str]:
-        """What is said of it with every result."""
+        """What is recorded with every result: the device and the precision."""
         return {"device": self.device, "precision": self.precision}
 
     def scope(self) -> AbstractContextManager:
-        """What is compiled and trained within it is mirrored on all the devices, if several."""
+        """The scope in which to compile and train; it mirrors the model on several devices."""
         return nullcontext() if self.devices == 1 else _mirrored().scope()
 
 
 def share_gpus() -> list[tf.config.PhysicalDevice]:
-    """Take GPU memory only as it is needed; the GPUs there are."""
+    """Let TensorFlow take GPU memory only as it needs it; returns the GPUs."""
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
@@ -54,12 +55,12 @@ def configure(
     precision: Literal["auto", "float32", "mixed_bfloat16"],
     strategy: Literal["auto", "single", "mirrored"] = "single",
 ) -> HardwareInUse:
-    """Share the GPUs and set the precision of the networks built from now on.
+    """Set up the GPUs and the precision of the networks that are built from now on.
 
     Args:
-        precision: `auto` is mixed bfloat16 where the device computes in it.
-        strategy: `mirrored` takes all GPUs, or all logical CPU devices where there is no GPU;
-            `auto` all GPUs.
+        precision: `auto` is mixed bfloat16 if the device computes in bfloat16, else float32.
+        strategy: `single` uses one device, `mirrored` all GPUs, or all logical CPU devices if there
+            is no GPU; `auto` all GPUs.
     """
     gpus = share_gpus()
     details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
@@ -75,7 +76,7 @@ def configure(
     return HardwareInUse(device if devices == 1 else f"{devices} × {device}", precision, devices)
 
 
-@cache  # a second one would count its collective operations from the start, and meet the first's
+@cache  # the collective operations of two such strategies would be mistaken for each other
 def _mirrored() -> tf.distribute.MirroredStrategy:
     return tf.distribute.MirroredStrategy([device.name for device in _logical_devices()])
 
@@ -85,17 +86,17 @@ def _logical_devices() -> list[tf.config.LogicalDevice]:
 
 
 def gpu_computes_bfloat16(capability: tuple[int, int] | None) -> bool:
-    """NVIDIA GPUs do from compute capability 8.0 (Ampere) on."""
+    """Whether a GPU computes in bfloat16: NVIDIA from compute capability 8.0 (Ampere) on."""
     return capability is not None and capability >= (8, 0)
 
 
 def cpu_computes_bfloat16(cpu_info: str) -> bool:
-    """Whether the flags in /proc/cpuinfo name bfloat16 instructions; others emulate it slowly."""
+    """Whether /proc/cpuinfo names bfloat16 instructions; other CPUs emulate it slowly."""
     return not {"avx512_bf16", "amx_bf16"}.isdisjoint(cpu_info.split())
 
 
 def describe_cpu(cpu_info: str) -> str:
-    """For example `2 cores of Intel(R) Xeon(R) Processor`."""
+    """The CPU in words, such as `2 cores of Intel(R) Xeon(R) Processor`."""
     models = [
         line.partition(":")[2].strip() for line in cpu_info.splitlines() if "model name" in line
     ]

@@ -1,43 +1,42 @@
-"""One temperature that makes the probabilities of a model mean what they say."""
+"""Temperature scaling: calibrating the probabilities of a model by one number."""
 
 import numpy as np
 from scipy import optimize, special
 
-# Smaller probabilities, which votes have, count as this much, so that their logarithm is finite;
-# it is keras.config.epsilon(), with which Keras clips in its cross-entropy losses.
+# Smaller probabilities, such as vote shares of 0, are raised to this, so that their logarithm is
+# finite. It is keras.config.epsilon(), at which Keras clips in its cross-entropy losses.
 SMALLEST = 1e-7
 TEMPERATURES = (0.05, 20.0)
 
 
 def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Softer probabilities (a temperature above 1), or sharper ones; the answer stays the same.
+    """Probabilities rescaled by a temperature: softer above 1, sharper below; same answer.
 
-    softmax(z/T) of Guo et al. (ICML 2017, equation 9), where the logarithms of the probabilities
-    take the place of the logits z, from which they differ by a constant in each row.
+    softmax(z/T) of Guo et al. (ICML 2017, equation 9). Logarithms of the probabilities stand for
+    the logits z; they differ by a constant in each row, which changes nothing.
 
     Args:
-        probabilities: Class probabilities, shape (N, C); those below 1e-7 count as 1e-7.
+        probabilities: (N, C); those below 1e-7 count as 1e-7.
         temperature: T, above 0.
 
     Returns:
-        Class probabilities, shape (N, C), float64.
+        Probabilities, (N, C), float64.
     """
     return special.softmax(_logarithms(probabilities) / temperature, axis=1)
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature with which the labels are most likely (Guo et al., ICML 2017, section 4.2).
+    """The maximum-likelihood temperature (Guo et al., ICML 2017, section 4.2).
 
-    It has to be fitted on other images than those on which calibration is then judged. Where all
-    answers are right, the sharper the likelier, without end; then nothing says how sure to be, and
-    the probabilities stay as they are.
+    Fit it on other images than those on which calibration is measured. If all answers are right,
+    the likelihood has no maximum, and the temperature is 1.
 
     Args:
-        probabilities: Class probabilities, shape (N, C), N > 0.
-        labels: True class ids, shape (N,), in [0, C).
+        probabilities: (N, C), N > 0.
+        labels: true class ids, (N,), in [0, C).
 
     Returns:
-        T in [0.05, 20], of 1 where all answers are right.
+        T in [0.05, 20]; 1 if all answers are right.
     """
     if (probabilities.argmax(axis=1) == labels).all():
         return 1.0

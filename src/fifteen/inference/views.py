@@ -1,4 +1,4 @@
-"""One model's answers to several views of each image, averaged."""
+"""Test-time augmentation: averaging the predictions for several views of an image."""
 
 from collections.abc import Callable
 
@@ -8,16 +8,16 @@ import numpy as np
 def predict_views(
     predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, mirrored: bool = True
 ) -> np.ndarray:
-    """The mean of the probabilities for six views of each image, or three without mirror images.
+    """The mean probabilities for six views of each image, or for three without mirroring.
 
-    Half of the weight is on the image and its mirror image, half on the two shifts by one pixel up
-    and left, and down and right, with theirs; edges are reflected (Jordan 2024, arXiv:2404.00498,
-    §3.5, with mirrored shifts): ½ g(x) + ¼ g(x₊₁) + ¼ g(x₋₁) with g(x) = ½ (f(x) + f(mirrored x)).
+    ½ g(x) + ¼ g(x₊₁) + ¼ g(x₋₁) with g(x) = ½ (f(x) + f(mirrored x)). Here x₊₁ and x₋₁ are the
+    image shifted by one pixel, up and left or down and right, with reflected edges (Jordan 2024,
+    arXiv:2404.00498, §3.5, with mirrored shifts).
 
     Args:
-        predict: images to probabilities (N, classes).
+        predict: the function f from images to probabilities (N, classes).
         images: (N, height, width, channels).
-        mirrored: whether mirrored images keep their class; else g(x) = f(x).
+        mirrored: whether mirrored images keep their class; if not, g(x) = f(x).
 
     Returns:
         (N, classes), in the type that `predict` gives.

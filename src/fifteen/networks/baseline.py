@@ -1,4 +1,4 @@
-"""The given weak CNN of the original study."""
+"""The weak CNN from which the original study starts."""
 
 import keras
 from keras import layers
@@ -11,7 +11,7 @@ def baseline(classes: int, *, normalize_input: bool) -> keras.Model:
 
     Args:
         classes: number of classes, at least 2.
-        normalize_input: whether pixels are brought to [-1, 1] first.
+        normalize_input: whether pixels are scaled to [-1, 1] first.
 
     Returns:
         A model from raw images (batch, 32, 32, 3), uint8 or float in 0–255, to probabilities

@@ -1,5 +1,7 @@
 """The networks that params.yaml can name."""
 
+from collections.abc import Callable
+
 from fifteen.networks.baseline import baseline
 from fifteen.networks.convnet import convnet
 from fifteen.networks.refined import refined
@@ -9,16 +11,20 @@ from fifteen.params.sections import Network
 import keras
 import numpy as np
 
-NETWORKS = {"baseline": baseline, "convnet": convnet, "refined": refined}
+NETWORKS: dict[str, Callable[..., keras.Model]] = {
+    "baseline": baseline,
+    "convnet": convnet,
+    "refined": refined,
+}
 
 
 def build_network(config: Network, classes: int, images: np.ndarray) -> keras.Model:
-    """A new network as `config` describes it, with freshly initialised weights.
+    """A new network as `config` describes it, with initial weights.
 
     Args:
         config: its name and options.
         classes: number of classes, at least 2.
-        images: raw training images, for what a network computes from them before it learns.
+        images: raw training images (N, height, width, 3), 0–255; `swift` whitens with them.
     """
     options = config.model_dump(exclude={"name"})
     if config.name == "swift":

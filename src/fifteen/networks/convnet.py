@@ -1,4 +1,4 @@
-"""The network whose hyperparameters the original study searched."""
+"""The CNN whose hyperparameters the original study searched."""
 
 import keras
 from keras import layers
@@ -21,15 +21,15 @@ def convnet(
 
     Args:
         classes: number of classes, at least 2.
-        filters_1: of the first convolution, which has ReLU.
-        filters_2: of the second convolution.
+        filters_1: filters of the first convolution; its activation is ReLU.
+        filters_2: filters of the second convolution.
         conv_activation: of the second convolution: `relu`, `leaky_relu` or `tanh`.
-        conv_slope: below zero, of `leaky_relu`; the other activations have none.
-        dense_units: of the hidden dense layer.
+        conv_slope: the slope of `leaky_relu` below zero; unused by the others.
+        dense_units: units of the hidden dense layer.
         dense_activation: of the hidden dense layer, one of the same three.
         dense_slope: like `conv_slope`.
-        dropout: share of the hidden units left out in training, in [0, 1).
-        normalize_input: whether pixels are brought to [-1, 1] first.
+        dropout: share of the hidden units dropped in training, in [0, 1).
+        normalize_input: whether pixels are scaled to [-1, 1] first.
 
     Returns:
         A model from raw images (batch, 32, 32, 3), uint8 or float in 0–255, to probabilities

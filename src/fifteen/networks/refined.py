@@ -1,4 +1,4 @@
-"""The original study's second network: pre-activation blocks."""
+"""The original study's second network, built of pre-activation blocks."""
 
 import keras
 from keras import layers

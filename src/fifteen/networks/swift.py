@@ -1,9 +1,9 @@
-"""`swift`: a residual network that learns as much as it can in few epochs.
+"""`swift`: a residual network for short trainings.
 
-It has the shape of the public CIFAR speed runs (Page 2018, "How to train your ResNet"; Jordan 2024,
-arXiv:2404.00498): a frozen whitening stem, three groups that pool early, convolutions that begin as
-the identity, and scaled logits. Only layers of Keras itself are used, so that a saved model loads
-without any code of this project, on every backend.
+It follows the public CIFAR speed runs (Page 2018, "How to train your ResNet"; Jordan 2024,
+arXiv:2404.00498): a frozen whitening stem, three groups that pool early, convolutions initialised
+as the identity, and scaled logits. It is built of Keras's own layers alone, so that a saved model
+loads without the code of this project, on every backend.
 """
 
 import keras
@@ -11,9 +11,9 @@ import numpy as np
 from keras import layers
 
 PATCH = 2  # side of the patches that the stem whitens, in pixels
-STEM_IMAGES = 5000  # from which the stem is computed
-DEAD = 1e-6  # share of the largest eigenvalue below which a direction is nothing but rounding
-GROUPS = (1.0, 3.0, 4.5)  # filters of each group in multiples of the width
+STEM_IMAGES = 5000  # the stem is computed from so many
+DEAD = 1e-6  # eigenvalues below this share of the largest one are rounding errors
+GROUPS = (1.0, 3.0, 4.5)  # filters of each group, in multiples of the width
 
 
 def swift(
@@ -31,14 +31,15 @@ def swift(
 
     Args:
         classes: number of classes, at least 2.
-        images: raw training images (N, height, width, 3), 0–255; the first `STEM_IMAGES` give the
-            channels' means and deviations and the stem's kernel.
+        images: raw training images (N, height, width, 3), 0–255. The mean and deviation of each
+            channel and the stem's kernel are computed from the first `STEM_IMAGES`.
         width: filters of the first group; the others have 3 and 4.5 times as many.
         activation: `relu`, `silu` or `gelu`.
-        whitening: whether the stem whitens; else it is learned.
-        identity_init: whether convolutions begin as the identity; else as He et al. (2015).
-        residual: whether the pairs are added to what goes into them; else they take its place.
-        logit_scale: what the logits are multiplied by: s in softmax(s·W·x) (Page 2018).
+        whitening: whether the stem's kernel whitens and is frozen; else it is learned.
+        identity_init: whether convolutions are initialised as the identity; else as by He et al.
+            (2015, arXiv:1502.01852).
+        residual: whether there are skip connections around the pairs.
+        logit_scale: the factor s of the logits in softmax(s·W·x) (Page 2018).
 
     Returns:
         A model from raw images (batch, height, width, 3) of any size from 9×9, uint8 or float in
@@ -64,16 +65,12 @@ def swift(
 
 
 def group(
-    x: keras.KerasTensor,
-    filters: int,
-    activation: str,
-    identity_init: bool,
-    residual: bool,
+    x: keras.KerasTensor, filters: int, activation: str, identity_init: bool, residual: bool
 ) -> keras.KerasTensor:
-    """Halve the resolution, widen to `filters` channels, then add a pair of 3×3 convolutions.
+    """A convolution to `filters` channels with pooling, then a residual pair of 3×3 convolutions.
 
-    With N for batch normalisation and σ for the activation: x ← σ(N(pool(conv(x)))), and then
-    x + σ(N(conv(σ(N(conv(x)))))), which has the activation before the addition (He et al. 2016,
+    With batch normalisation N and activation σ, x ← σ(N(pool(conv(x)))), then
+    x ← x + σ(N(conv(σ(N(conv(x)))))). The activation comes before the addition (He et al. 2016,
     arXiv:1603.05027, fig. 4c).
     """
 
@@ -87,7 +84,7 @@ def group(
         return x
 
     def normalize(x: keras.KerasTensor) -> keras.KerasTensor:
-        # A momentum for hundreds of steps; the scale would only rescale the next kernel.
+        # A momentum for hundreds of steps. A scale would be redundant.
         x = layers.BatchNormalization(momentum=0.65, epsilon=1e-5, scale=False)(x)
         return layers.Activation(activation)(x)
 
@@ -97,25 +94,24 @@ def group(
 
 
 def standardization(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and offset, (3,) each, that bring every channel of `images` to mean 0, deviation 1."""
+    """Scale and offset, (3,) each, that give every channel of `images` mean 0 and deviation 1."""
     deviation = np.maximum(images.std(axis=(0, 1, 2)), 1.0)  # a constant channel stays finite
     return 1 / deviation, -images.mean(axis=(0, 1, 2)) / deviation
 
 
 def whitening_kernel(images: np.ndarray, epsilon: float = 5e-4) -> np.ndarray:
-    """The kernel whose outputs on the patches of `images` are uncorrelated, with variance 1.
+    """A convolution kernel whose outputs on `images` are uncorrelated, with variance 1.
 
-    Its first half are the eigenvectors of the covariance of all PATCH×PATCH patches, each divided
-    by √(eigenvalue + epsilon); the second half are their negatives (Page 2018, part 8; Jordan 2024,
-    arXiv:2404.00498, §3.2).
+    The first half of its filters are the eigenvectors of the covariance of all PATCH×PATCH patches,
+    each divided by √(eigenvalue + epsilon). The second half are their negatives (Page 2018, part 8;
+    Jordan 2024, arXiv:2404.00498, §3.2).
 
-    Grey images have directions without any variance. Their outputs would stay 0 where convolutions
-    begin as the identity, and batch normalisation would blow up what is left, rounding errors. So
-    the strongest direction takes their place.
+    Grey images have directions without variance, whose outputs are rounding errors that batch
+    normalisation would amplify. The strongest direction takes their place.
 
     Args:
         images: (N, height, width, channels), standardised.
-        epsilon: keeps directions without variance finite.
+        epsilon: added to the eigenvalues; keeps small ones from dominating.
 
     Returns:
         (PATCH, PATCH, channels, 2 · channels · PATCH²), float32.
@@ -132,10 +128,10 @@ def whitening_kernel(images: np.ndarray, epsilon: float = 5e-4) -> np.ndarray:
 
 
 def identity_kernel(kernel: np.ndarray) -> np.ndarray:
-    """`kernel` with its first min(in, out) filters as the identity (Jordan 2024, §3.3).
+    """A copy of `kernel` whose first min(in, out) filters are the identity (Jordan 2024, §3.3).
 
     Args:
-        kernel: (height, width, in, out), both odd, as it is for the other filters.
+        kernel: (height, width, in, out), with odd height and width; gives the other filters.
     """
     height, width, *channels = kernel.shape
     same = min(channels)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fifteen.common.nested import flatten
 from fifteen.params.sections import Epochs, Training
 
 Section = dict[str, Any]
@@ -25,18 +26,9 @@ def changed(section: Mapping[str, Any], change: Mapping[str, Any]) -> Section:
     return result
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> Section:
-    """Nested values under dotted keys."""
-    flattened = {}
-    for key, value in values.items():
-        inner = isinstance(value, Mapping)
-        flattened |= flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
-    return flattened
-
-
 def differences(a: Training, b: Training) -> list[str]:
     """The dotted keys that two trainings have not in common or not the same."""
-    ours, theirs = flat(a.model_dump()), flat(b.model_dump())
+    ours, theirs = flatten(a.model_dump()), flatten(b.model_dump())
     absent = object()
     keys = dict.fromkeys([*ours, *theirs])
     return [key for key in keys if ours.get(key, absent) != theirs.get(key, absent)]

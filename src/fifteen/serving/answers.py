@@ -1,4 +1,4 @@
-"""A model's answers, as a table and as plain data."""
+"""Predictions as plain data and as text."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,22 +9,18 @@ LONGEST_NAME = 50  # characters of a file's name in the table
 
 
 def ranked(probabilities: np.ndarray, classes: Sequence[str], top: int) -> list[dict[str, Any]]:
-    """The `top` most probable classes of one picture, each `class` and `probability`.
+    """The `top` most probable classes of one picture, each with `class` and `probability`.
 
-    Args:
-        probabilities: (classes,).
-        classes: their names.
-        top: how many; all there are, if there are fewer.
+    `probabilities` have the shape (C,); `classes` are the C names.
     """
     order = np.argsort(-probabilities, kind="stable")[:top]
     return [{"class": classes[i], "probability": float(probabilities[i])} for i in order]
 
 
 def answers_text(answers: Sequence[Mapping[str, Any]]) -> str:
-    """One line for each answer, the picture's name in the first of its lines.
+    """A table with one line per class; the first line of each picture has its name.
 
-    Args:
-        answers: each a `picture` with its `classes`, as `ranked` gives them.
+    Each answer has a `picture`, its name, and its `classes` from `ranked`. Others are left out.
     """
     shown = [answer for answer in answers if "classes" in answer]
     names = [_shortened(answer["picture"]) for answer in shown]

@@ -1,4 +1,4 @@
-"""Any picture as what the networks take: 32×32 pixels of red, green and blue."""
+"""Reading pictures as the networks take them: 32×32 pixels of red, green and blue."""
 
 import io
 import os
@@ -14,8 +14,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 FORMATS = ("PNG", "JPEG", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 MOST_BYTES = 100_000_000  # of a file
-MOST_PIXELS = 100_000_000  # more than any camera has, and 400 MB when decoded
-ORIENTATION = 0x0112  # the EXIF tag that says how a camera was held, and what to do about it
+MOST_PIXELS = 100_000_000  # more than cameras have; 400 MB when decoded
+ORIENTATION = 0x0112  # the EXIF tag of how the camera was held; what turns the picture upright
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -28,25 +28,25 @@ UPRIGHT = {
 
 
 def find_pictures(path: str) -> list[str]:
-    """The files that `path` stands for: a folder for the pictures directly in it, by name.
+    """The pictures at `path`: the file itself, or those directly in a folder, by name.
 
     Raises:
         UserError: a folder holds no picture.
         OSError: a folder cannot be read.
     """
-    if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for what it may not look at
+    if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises without permission
         return [path]
-    found = sorted(p for p in Path(path).iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not found:
+    files = sorted(p for p in Path(path).iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not files:
         raise UserError(f"it holds no picture; looked for {', '.join(SUFFIXES)}")
-    return [str(file) for file in found]
+    return [str(file) for file in files]
 
 
 def read_picture(content: bytes) -> np.ndarray:
     """The largest square in the middle of a picture, as 32×32 pixels.
 
-    It is turned as its EXIF data say; of an animation the first frame counts; what is transparent
-    is white. A picture of 32×32 pixels stays as it is.
+    It is turned upright by its EXIF data. Transparent pixels become white. An animation gives its
+    first frame. A picture of 32×32 pixels is not resized.
 
     Args:
         content: a PNG, JPEG or WebP file, of any mode.
@@ -55,13 +55,13 @@ def read_picture(content: bytes) -> np.ndarray:
         (32, 32, 3) uint8.
 
     Raises:
-        UserError: it is none of these, broken, or larger than 100 million bytes or pixels.
+        UserError: it has another format, is broken, or is larger than 100 million bytes or pixels.
     """
     height, width, _ = IMAGE_SHAPE
     if len(content) > MOST_BYTES:
         raise UserError(f"it is larger than {MOST_BYTES:,} bytes")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # judged below
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked below
         try:
             with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
                 if picture.width * picture.height > MOST_PIXELS:
@@ -70,17 +70,17 @@ def read_picture(content: bytes) -> np.ndarray:
                         f"{MOST_PIXELS:,} can be read"
                     )
                 orientation = picture.getexif().get(ORIENTATION)
-                picture.draft(None, (4 * width, 4 * height))  # a JPEG needs no more
+                picture.draft(None, (4 * width, 4 * height))  # decodes a JPEG at a smaller size
                 small = ImageOps.fit(_in_colour(picture), (width, height), Image.Resampling.BICUBIC)
         except UserError:
             raise
         except UnidentifiedImageError:
             raise UserError(f"it is no {', '.join(FORMATS)} picture") from None
-        except Image.DecompressionBombError as error:  # before its size can be asked for
+        except Image.DecompressionBombError as error:  # raised before the check above
             raise UserError(f"it is too large: {error}") from None
-        except Exception as error:  # what a broken file may raise is not documented
+        except Exception as error:  # a broken file may raise anything
             raise UserError(f"it is broken: {error or type(error).__name__}") from None
-    if orientation in UPRIGHT:  # the middle stays the middle, however it is turned
+    if orientation in UPRIGHT:  # turning does not move the middle
         small = small.transpose(UPRIGHT[orientation])
     if small.mode == "RGBA":
         small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small)
@@ -88,7 +88,7 @@ def read_picture(content: bytes) -> np.ndarray:
 
 
 def _in_colour(picture: Image.Image) -> Image.Image:
-    """In 8 bits of red, green, blue and, where anything may be transparent, of opacity."""
-    if picture.mode.startswith("I"):  # 16 bits, of which `convert` would keep the wrong ones
+    """`picture` as RGB of 8 bits; as RGBA if it may be transparent."""
+    if picture.mode.startswith("I"):  # 16 bits, which `convert` would not scale to 8
         picture = Image.fromarray((np.asarray(picture, np.uint32) >> 8).astype(np.uint8))
     return picture.convert("RGBA" if picture.has_transparency_data else "RGB")

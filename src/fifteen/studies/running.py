@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fifteen.training.tracked import DATA, Trained, trained  # isort: skip  # TensorFlow, quietly
+from fifteen.training.tracked import DATA, TrainingRun, training_run  # isort: skip  # TensorFlow, quietly
 
 from fifteen.common.errors import UserError
 from fifteen.common.fingerprints import fingerprint
 from fifteen.common.git import commit
+from fifteen.common.nested import flatten
 from fifteen.data.arrays import read_classes, read_part
 from fifteen.ensembling.combined_model import average_weights, predictor
 from fifteen.ensembling.member_weights import by_every_rule
@@ -20,7 +21,7 @@ from fifteen.evaluation.packing import packed
 from fifteen.evaluation.scores import negative_log_likelihood
 from fifteen.inference.temperature import fit_temperature, with_temperature
 from fifteen.inference.views import predict_views
-from fifteen.params.changes import differences, flat
+from fifteen.params.changes import differences
 from fifteen.params.reading import load_params
 from fifteen.studies.measurements import Key, key, write_result
 from fifteen.studies.plan import Row
@@ -72,12 +73,12 @@ def measure(row: Row, seed: int) -> tuple[dict[str, Any], list[Path]]:
     for number in range(row.models):
         label = row.name if row.models == 1 else f"{row.name}-{number + 1}"
         own_seed = seed if row.models == 1 else 1000 * seed + number
-        with trained(
+        with training_run(
             f"{label} seed {own_seed}",
             row.training,
             own_seed,
             params.hardware,
-            params.budget.min_steps_per_epoch,
+            params.budget,
             f"{row.study}:{label}-{own_seed}",
             pipeline="studies",
         ) as training:
@@ -96,7 +97,7 @@ def measure(row: Row, seed: int) -> tuple[dict[str, Any], list[Path]]:
         done.append(training)
         summaries.append(summary)
     best_of_all = max(range(row.models), key=lambda i: summaries[i]["val_accuracy"])
-    last, single, used = done[-1], singles[best_of_all], flat(done[-1].config.model_dump())
+    last, single, used = done[-1], singles[best_of_all], flatten(done[-1].config.model_dump())
     result = {
         "label": row.name,
         "seed": seed,
@@ -112,13 +113,13 @@ def measure(row: Row, seed: int) -> tuple[dict[str, Any], list[Path]]:
         "test": _test_scores(single, members, last.classes.mirrored) if row.test else None,
         "hardware": last.machine.recorded(),
         **commit(),
-        "fingerprint": digest({"code": fingerprint(trained.__module__)}),
+        "fingerprint": digest({"code": fingerprint(training_run.__module__)}),
         "run_ids": [training.run.id for training in done],
     }
     return result, [training.work for training in done]
 
 
-def _networks(training: Trained) -> list[keras.Model]:
+def _networks(training: TrainingRun) -> list[keras.Model]:
     """The network of the best epoch, then those of the snapshots; an early stop leaves fewer."""
     snapshots = [snapshot_file(n + 1) for n in range(training.config.snapshot_count)]
     files = [best_file(best_epoch(training.history, training.config.monitor))]
@@ -130,7 +131,7 @@ def _networks(training: Trained) -> list[keras.Model]:
     return networks
 
 
-def _summary(training: Trained) -> dict[str, Any]:
+def _summary(training: TrainingRun) -> dict[str, Any]:
     """What a training comes to: accuracies as shares of 1, losses in nats, time in seconds."""
     history = training.history
     best, last = history[best_epoch(history, training.config.monitor) - 1], history[-1]
@@ -144,7 +145,9 @@ def _summary(training: Trained) -> dict[str, Any]:
     }
 
 
-def _ensemble(networks: Sequence[keras.Model], training: Trained, models: int) -> dict[str, Any]:
+def _ensemble(
+    networks: Sequence[keras.Model], training: TrainingRun, models: int
+) -> dict[str, Any]:
     """What the members come to on the validation images, by every rule and with six views."""
     images, labels = training.validation.images, training.validation.labels
     answers = [_predict(network) for network in networks]

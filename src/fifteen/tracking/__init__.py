@@ -1,1 +1,1 @@
-"""MLflow: the store, runs and the registry. Nothing else imports mlflow."""
+"""MLflow: the store, runs and the registry. No other package imports mlflow."""

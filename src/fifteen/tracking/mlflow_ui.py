@@ -1,4 +1,4 @@
-"""The MLflow UI as a process of its own, and where in it runs are compared."""
+"""The MLflow UI as a process, and the address where it compares runs."""
 
 import contextlib
 import os
@@ -14,74 +14,64 @@ from fifteen.common.ports import require_free
 
 AS_CHARTS = "compareRunsMode=CHART&workflowType=machine_learning"
 READY_WITHIN = 120  # seconds
-ENDED_WITHIN = 10
-# A proxy that the environment names is no way to this machine itself.
+ENDED_WITHIN = 10  # seconds
+# Without the proxy that the environment may name: it cannot reach this machine.
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def compared_at(port: int, source: str) -> tuple[str | None, str]:
-    """The store that needs a UI, and where its runs are compared.
+    """The address of the store, and the address where an MLflow UI compares its runs as charts.
 
-    A team's server has a UI of its own and needs none; any other store is shown at a port of this
-    machine.
+    The first is None for a team's server, which has a UI of its own. Any other store needs a UI on
+    this machine. The runs are those of a data set; if it has none, those of the newest experiment.
 
     Args:
-        port: of the UI.
+        port: of the UI on this machine.
         source: the data set's name.
 
     Raises:
-        UserError: as `comparison` does.
+        UserError: there are no runs, or the store does not answer.
     """
     from fifteen.tracking.store import store_uri  # here and below, as it imports MLflow
 
     store = store_uri()
-    if store.startswith("http"):
-        return None, comparison(store.rstrip("/"), source)
-    return store, comparison(f"http://localhost:{port}", source)
+    has_ui = store.startswith("http")
+    address = store.rstrip("/") if has_ui else f"http://localhost:{port}"
+    runs = f"{address}/#/experiments/{_experiment(source)}/runs?{AS_CHARTS}"
+    return None if has_ui else store, runs
 
 
-def comparison(address: str, source: str) -> str:
-    """Where an MLflow UI shows runs side by side, as charts.
-
-    They are those of a data set, or where it has none those of the newest experiment.
-
-    Args:
-        address: of the UI.
-        source: the data set's name.
-
-    Raises:
-        UserError: there are no runs at all, or the store does not answer.
-    """
+def _experiment(source: str) -> str:
+    """The id of the experiment of a data set; if it has no runs, of the newest experiment."""
     from fifteen.tracking.store import answering, connect
 
     import mlflow
 
     connect()
     with answering():
-        named = mlflow.get_experiment_by_name(f"fifteen-{source}")
-        if named is None or not mlflow.search_runs([named.experiment_id], max_results=1).size:
-            named = None
-        found = mlflow.search_experiments(filter_string="name LIKE 'fifteen-%'")
-    if not found:
+        experiment = mlflow.get_experiment_by_name(f"fifteen-{source}")
+        if not experiment or not mlflow.search_runs([experiment.experiment_id], max_results=1).size:
+            experiments = mlflow.search_experiments(filter_string="name LIKE 'fifteen-%'")
+            experiment = max(experiments, key=lambda e: e.last_update_time or 0, default=None)
+    if experiment is None:
         raise UserError("there are no runs yet; `make run` or `make demo` makes some")
-    experiment = (named or max(found, key=lambda one: one.last_update_time)).experiment_id
-    return f"{address}/#/experiments/{experiment}/runs?{AS_CHARTS}"
+    return experiment.experiment_id
 
 
 @contextlib.contextmanager
 def mlflow_ui(port: int, store: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A UI of the store with that address, on a port of this machine, ready to answer.
+    """An MLflow UI of a store on a port of this machine, ready to answer.
 
     Raises:
         UserError: the port is taken, or the UI does not start.
     """
     require_free(port, "make ui PORT")
-    command = [Path(sys.executable).parent / "mlflow", "ui", "--workers", "1"]
+    command = [str(Path(sys.executable).parent / "mlflow"), "ui", "--workers", "1"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", store]
     command += ["--uvicorn-opts", "--log-level warning"]
-    # Without the services for jobs it takes half the time and half the memory to start.
+    # Without MLflow's job services it starts in half the time, with half the memory.
     settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
-    # In a process group of its own, as Ctrl-C, which would make it show a traceback, ends it below.
+    # In its own process group, so that Ctrl-C ends it below instead of showing its traceback.
     server = subprocess.Popen(
         command, env=os.environ | settings, stdout=subprocess.DEVNULL, process_group=0
     )
@@ -89,7 +79,7 @@ def mlflow_ui(port: int, store: str) -> Iterator[subprocess.Popen[bytes]]:
         deadline = time.monotonic() + READY_WITHIN
         while not _answers(port):
             if server.poll() is not None or time.monotonic() > deadline:
-                raise UserError("the MLflow UI does not start; what it says about that is above")
+                raise UserError("the MLflow UI does not start; see its messages above")
             time.sleep(0.2)
         yield server
     finally:

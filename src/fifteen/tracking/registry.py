@@ -1,4 +1,4 @@
-"""The registered model `fifteen-SOURCE`: which run's model has which alias."""
+"""The MLflow registry: models registered as `fifteen-SOURCE`, and their aliases."""
 
 import math
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from filelock import FileLock
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # no such model, no such alias
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # no such model or alias
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A registered model on this machine.
+    """A registered model, downloaded.
 
     Attributes:
-        file: with the Keras model.
-        classes: their names.
-        temperature: that calibrates its probabilities.
+        file: of the Keras model.
+        classes: the names of the classes.
+        temperature: calibrates its probabilities.
     """
 
     file: Path
@@ -41,18 +41,17 @@ def name_of(source: str) -> str:
 def register(
     source: str, alias: str, run_id: str, metric: str, description: str, force: bool = False
 ) -> None:
-    """Give `alias` of the registered model `fifteen-SOURCE` to the model of a run.
+    """Register the model of a run as `fifteen-SOURCE` and give it an alias.
 
-    It never goes to a run that this store does not have.
+    Nothing happens if this store does not have the run, or if the alias belongs to a better one.
 
     Args:
         source: the data set's name.
         alias: such as `champion`.
-        run_id: the run whose model should have it.
-        metric: of the runs, on validation images; the alias never goes to a run with a lower one
-            than that of the run that has it.
-        description: of the model, for who looks at its version.
-        force: whether it goes there all the same.
+        run_id: the run with the model.
+        metric: a validation metric; a run is better if it has a higher one.
+        description: of the new version.
+        force: whether to take the alias from a better run.
     """
     open_store(source)
     client, name = mlflow.MlflowClient(), name_of(source)
@@ -64,7 +63,7 @@ def register(
     if not has_run(run_id):
         print(f"run {run_id} is not in this MLflow store; {alias} stays where it is")
         return
-    with FileLock(store_folder() / ".registry.lock"):  # experiments that end at once, in turn
+    with FileLock(store_folder() / ".registry.lock"):  # experiments may end at the same time
         current = _version_with(client, name, alias)
         holder = current.run_id if current else None
         if holder == run_id:
@@ -81,14 +80,14 @@ def register(
 
 @answering()
 def require(name: str, alias: str) -> str:
-    """The version with `alias` of the registered model `name`.
+    """The number of the version of the registered model `name` that has `alias`.
 
     Raises:
         UserError: there is none.
     """
     uri = store_uri()
     path = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:///") and not path.exists():  # which MLflow would create
+    if uri.startswith("sqlite:///") and not path.exists():  # MLflow would create it
         raise UserError(
             f"there is no model yet, as {path} is missing; make one with `make run`, or `make demo`"
         )
@@ -96,28 +95,29 @@ def require(name: str, alias: str) -> str:
     client = mlflow.MlflowClient()
     version = _version_with(client, name, alias)
     if version is None:
-        found = [f"{m.name}@{a}" for m in client.search_registered_models() for a in m.aliases]
+        models = client.search_registered_models()
+        existing = sorted(f"{model.name}@{alias}" for model in models for alias in model.aliases)
         raise UserError(
             f"no model {name}@{alias} is registered; there are: "
-            f"{', '.join(sorted(found)) or 'none; make one with `make run`'}"
+            f"{', '.join(existing) or 'none; make one with `make run`'}"
         )
     return version.version
 
 
 @answering()
 def download(name: str, alias: str) -> Registered:
-    """Fetch the model that has `alias` among the versions of the registered model `name`.
+    """Download the version of the registered model `name` that has `alias`.
 
-    From a server it is fetched once for each version, into `.fifteen/`.
+    From a server, each version is downloaded once, into `.fifteen/`.
 
     Raises:
-        UserError: there is none, or it does not say its classes.
+        UserError: there is none, or its metadata lack the classes.
     """
     version = require(name, alias)
     address = f"models:/{name}/{version}"
     folder = repository_root() / ".fifteen" / "models" / f"{name}-{version}"
     if store_uri().startswith("sqlite:///"):
-        folder = Path(mlflow.artifacts.download_artifacts(address))  # where it lies
+        folder = Path(mlflow.artifacts.download_artifacts(address))  # not copied
     elif not folder.exists():
         with new_folder(folder) as partial:
             mlflow.artifacts.download_artifacts(address, dst_path=str(partial))
@@ -128,7 +128,7 @@ def download(name: str, alias: str) -> Registered:
 
 
 def _version_with(client: mlflow.MlflowClient, name: str, alias: str) -> ModelVersion | None:
-    """The version that has the alias."""
+    """The version of a registered model that has the alias, if any."""
     try:
         return client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
@@ -138,10 +138,10 @@ def _version_with(client: mlflow.MlflowClient, name: str, alias: str) -> ModelVe
 
 
 def _version_of(client: mlflow.MlflowClient, name: str, run_id: str, description: str) -> str:
-    """The version that the model of a run is registered as, now or before."""
+    """The number of the version that is the model of a run; it is registered if there is none."""
     for version in client.search_model_versions(f"run_id = '{run_id}'"):
         if version.name == name:
             return version.version
-    version = mlflow.register_model(f"runs:/{run_id}/{MODEL}", name).version
-    client.update_model_version(name, version, description)
-    return version
+    registered = mlflow.register_model(f"runs:/{run_id}/{MODEL}", name)
+    client.update_model_version(name, registered.version, description)
+    return registered.version

@@ -1,4 +1,4 @@
-"""Everything that goes to MLflow of a run; registry.py has what becomes of its model."""
+"""MLflow runs: opening them, and logging to them."""
 
 import logging
 import os
@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fifteen.common.nested import flatten
 from fifteen.tracking.store import answering, artifacts, connect, in_short
 
 import mlflow
@@ -32,25 +33,25 @@ from mlflow.types import Schema, TensorSpec
 if TYPE_CHECKING:
     import keras
 
-logging.getLogger("mlflow").setLevel(logging.ERROR)  # not: tables created, artifacts looked for
+logging.getLogger("mlflow").setLevel(logging.ERROR)  # not its progress
 
 RESUME_KEY = "resume.key"
 MODEL = "model"
 LAST_OF_EPOCH = "val/accuracy"
-LEARNING_RATES_PER_EPOCH = 500  # points of the learning-rate curve, at most
-BATCH_LIMIT = 1000  # metrics in one call, by MLflow's API
+LEARNING_RATES_PER_EPOCH = 500  # most points of the learning-rate curve
+BATCH_LIMIT = 1000  # most metrics that MLflow takes in one call
 
 
 class TrackedRun:
-    """One row of the MLflow table: a model from its training to its test."""
+    """An MLflow run, which holds all of one model from its training to its test."""
 
     def __init__(self, run_id: str) -> None:
         self.id = run_id
         self._client = mlflow.MlflowClient()
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Log nested parameters under dotted names; the same ones again do no harm."""
-        pairs = [Param(key, str(value)) for key, value in _flatten(params)]
+        """Log nested parameters under dotted names; logging them again changes nothing."""
+        pairs = [Param(key, str(value)) for key, value in flatten(params).items()]
         self._client.log_batch(self.id, params=pairs)
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
@@ -59,60 +60,50 @@ class TrackedRun:
         self._client.log_batch(self.id, tags=pairs)
 
     def set_metrics(self, metrics: Mapping[str, float]) -> None:
-        """Log metrics of the whole run, except those that already have this value."""
+        """Log metrics of the whole run, but for those that already have their value."""
         known = self._client.get_run(self.id).data.metrics
-        self.log_metrics({key: value for key, value in metrics.items() if known.get(key) != value})
+        new = {key: value for key, value in metrics.items() if known.get(key) != value}
+        self.log_series({key: [(0, value)] for key, value in new.items()})
 
     def set_series(self, series: Mapping[str, list[tuple[int, float]]]) -> None:
-        """`log_series` without those that are logged already."""
+        """Log series of (step, value) pairs, but for those that are logged already."""
         known = self._client.get_run(self.id).data.metrics
         self.log_series({key: pairs for key, pairs in series.items() if key not in known})
 
-    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Log each metric at one step."""
-        self.log_series({key: [(step, value)] for key, value in metrics.items()})
-
     def log_series(self, series: Mapping[str, list[tuple[int, float]]]) -> None:
-        """Log many (step, value) pairs at once, series after series, in few transactions."""
+        """Log series of (step, value) pairs in few transactions."""
         now = int(mlflow.utils.time.get_current_time_millis())
-        metrics = [
-            Metric(key, float(value), now, step)
-            for key, pairs in series.items()
-            for step, value in pairs
-        ]
+        pairs = ((key, *pair) for key, pairs in series.items() for pair in pairs)
+        metrics = [Metric(key, float(value), now, step) for key, step, value in pairs]
         for i in range(0, len(metrics), BATCH_LIMIT):
             self._client.log_batch(self.id, metrics=metrics[i : i + BATCH_LIMIT])
 
     def log_history(
         self, epochs: Sequence[Mapping[str, float]], rates: np.ndarray, steps: int
     ) -> None:
-        """Log the curves of those epochs that are not logged yet.
+        """Log the curves of the epochs that are not logged yet.
 
         Args:
-            epochs: all epochs so far, each with `epoch` (from 1) and its `train_` and `val_`
-                metrics, which are logged as `train/` and `val/`.
-            rates: the learning rate of each step, logged against the step.
+            epochs: all epochs so far. Each has its number `epoch`, from 1, and metrics `train_…`
+                and `val_…`, which are logged as `train/…` and `val/…`.
+            rates: the learning rate of each step.
             steps: steps per epoch.
         """
         stride = -(-steps // LEARNING_RATES_PER_EPOCH)
         logged = len(self._client.get_metric_history(self.id, LAST_OF_EPOCH))
         for row in epochs[logged:]:
-            in_epoch = range((row["epoch"] - 1) * steps, row["epoch"] * steps, stride)
+            epoch = int(row["epoch"])
+            in_epoch = range((epoch - 1) * steps, epoch * steps, stride)
             series = {"learning_rate": [(step, float(rates[step])) for step in in_epoch]}
-            # One transaction; the last metric of a row marks the epoch as logged.
-            self.log_series(
-                series
-                | {
-                    key.replace("_", "/", 1): [(row["epoch"], value)]
-                    for key, value in row.items()
-                    if key.startswith(("train_", "val_"))
-                }
-            )
+            for key, value in row.items():
+                if key.startswith(("train_", "val_")):
+                    series[key.replace("_", "/", 1)] = [(epoch, value)]
+            self.log_series(series)  # one transaction; its last metric marks the epoch as logged
 
     def publish(self, epochs: Sequence[Mapping[str, float]], rates: np.ndarray, steps: int) -> None:
-        """`log_history` in the middle of a training, which goes on where the store fails.
+        """`log_history` during a training, which continues when the store fails.
 
-        What is missing then is logged by the next call.
+        The next call logs what is missing.
         """
         try:
             self.log_history(epochs, rates, steps)
@@ -120,10 +111,7 @@ class TrackedRun:
             print(f"the curves wait, as the MLflow store failed: {in_short(error)}", flush=True)
 
     def log_image(self, image: np.ndarray, key: str) -> None:
-        """Log an (H, W, 3) uint8 picture, unless it is logged already.
-
-        The UI shows it beside that of other runs.
-        """
+        """Log an (H, W, 3) uint8 picture, unless one is logged under `key` already."""
         logged = self._client.list_artifacts(self.id, "images")
         name = re.compile(f"images/{re.escape(key)}[%+]step")
         if not any(name.match(file.path) for file in logged):
@@ -135,13 +123,13 @@ class TrackedRun:
         log(self.id, str(path), folder)
 
     def log_data(self, source: str, digests: Mapping[str, str]) -> None:
-        """Say which arrays the run saw.
+        """Log the data that the run used.
 
-        Each digest becomes a tag, and the digest of each part's images a data set of the UI.
+        Each digest becomes a tag. The digest of each part's images also becomes an MLflow data set.
 
         Args:
             source: the data set's name.
-            digests: by file name, as in the checksums.json of a prepared folder.
+            digests: of the arrays, by file name, as in checksums.json.
         """
         inputs = [
             DatasetInput(
@@ -151,8 +139,8 @@ class TrackedRun:
             for file, digest in digests.items()
             if file.endswith("_images.npy")
         ]
-        # This fails where another run adds the same data set at the same moment. Then it is there,
-        # so that one try more than there are data sets suffices.
+        # This fails when another run adds one of these data sets at the same time. After that it
+        # exists, so one try more than there are data sets suffices.
         for left in reversed(range(len(inputs) + 1)):
             try:
                 self._client.log_inputs(self.id, inputs)
@@ -169,10 +157,10 @@ class TrackedRun:
         classes: Sequence[str],
         temperature: float,
     ) -> None:
-        """Log, in the run now open, a model from raw images to class probabilities.
+        """Log a model from raw images to class probabilities, in the run that is open.
 
-        The names of its classes and the temperature that calibrates it go along as metadata. One
-        that is logged already stays the only one; what a kill has left of one is removed.
+        Its metadata have the names of the classes and the temperature that calibrates it. A run has
+        one model: a second call changes nothing, and the rest of a killed call is removed.
         """
         experiment = self._client.get_run(self.id).info.experiment_id
         of_this_run = f"source_run_id = '{self.id}'"
@@ -184,7 +172,7 @@ class TrackedRun:
             inputs=Schema([TensorSpec(np.dtype("uint8"), (-1, *image_shape))]),
             outputs=Schema([TensorSpec(np.dtype("float32"), (-1, len(classes)))]),
         )
-        # Named requirements: inferring them takes ten seconds.
+        # MLflow would take ten seconds to infer the requirements.
         mlflow.tensorflow.log_model(
             model,
             name=MODEL,
@@ -209,17 +197,16 @@ def new_run(source: str, name: str, stage: str) -> Iterator[TrackedRun]:
 def resumable_run(
     source: str, name: str, stage: str, resume_key: str, parent: str | None = None
 ) -> Iterator[TrackedRun]:
-    """The run with the tag `resume_key`, whatever became of it, or else a new one.
+    """The run with the tag `resume_key`, whatever its status, or else a new one.
 
-    The key must belong to one training in one checkout, or trainings that share a server would
-    write into each other's runs.
+    The key must be unique to one training in one checkout, as others may use the same server.
 
     Args:
         source: the data set's name.
         name: of a new run.
         stage: the DVC stage.
-        resume_key: unlike that of any other training.
-        parent: the run that this one is shown under, if any.
+        resume_key: unique to the training.
+        parent: the id of the parent run of a new run, if any.
     """
     with answering():
         experiment = open_store(source)
@@ -239,10 +226,10 @@ def resumable_run(
 
 @contextmanager
 def continued_run(source: str, run_id: str, name: str, stage: str) -> Iterator[TrackedRun]:
-    """The finished run `run_id`, to add to it; it stays finished, with the duration it had.
+    """The finished run `run_id`, to log more to it without changing its status and duration.
 
-    Where this store does not have it, because the store was deleted or the model was made on
-    another machine, a new run takes its place.
+    If this store does not have it, a new run takes its place: the store may have been deleted, or
+    the model made on another machine.
     """
     with answering():
         open_store(source)
@@ -255,7 +242,7 @@ def continued_run(source: str, run_id: str, name: str, stage: str) -> Iterator[T
 
 
 def open_store(source: str) -> str:
-    """Open the store, make the experiment of `source` where it is missing, and return its id."""
+    """Open the store and select the experiment of `source`, new if missing; returns its id."""
     name = f"fifteen-{source}"
     connect()
     if mlflow.get_experiment_by_name(name) is None:
@@ -268,7 +255,7 @@ def open_store(source: str) -> str:
 
 
 def has_run(run_id: str) -> bool:
-    """Whether the open store has this run, and nobody has deleted it in the UI."""
+    """Whether the open store has this run, and it has not been deleted in the UI."""
     try:
         return mlflow.get_run(run_id).info.lifecycle_stage == LifecycleStage.ACTIVE
     except MlflowException:
@@ -276,15 +263,7 @@ def has_run(run_id: str) -> bool:
 
 
 def _tags(stage: str) -> dict[str, str]:
-    """What DVC says of the experiment this process belongs to."""
+    """The tags of a new run: its stage, its command, and its DVC experiment if there is one."""
     tags = {"dvc.stage": stage, "mlflow.source.name": " ".join(sys.argv)}
     names = {"dvc.exp_name": "DVC_EXP_NAME", "dvc.baseline_rev": "DVC_EXP_BASELINE_REV"}
     return tags | {tag: os.environ[key] for tag, key in names.items() if key in os.environ}
-
-
-def _flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

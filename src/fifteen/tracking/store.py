@@ -1,4 +1,4 @@
-"""The MLflow store: where it is, and what can be wrong with it."""
+"""The MLflow store: where it is, opening it, and its errors."""
 
 import logging
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-# MLflow's own 7 keep a training waiting for four minutes when the server is away; 3 are 14 seconds.
+# MLflow's default of 7 retries makes a training wait for four minutes if the server is away.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 
 from fifteen.common.errors import UserError
@@ -20,12 +20,13 @@ from filelock import FileLock
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-# It logs with a traceback what it raises anyway.
+# It logs the traceback of errors that it also raises.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
-PATIENCE = 60  # seconds for which another process may keep the store to itself
+LOCK_TIMEOUT = 60  # seconds; how long another process may lock the store
 
-# What names files by where they lie on this machine.
+SCHEMA = "dc11669786a5"  # the schema version of MLflow whose tables `_relocate` knows
+# The columns that hold addresses of artifacts on this machine, by table.
 LOCATIONS = {
     "experiments": "artifact_location",
     "runs": "artifact_uri",
@@ -35,7 +36,7 @@ LOCATIONS = {
 
 
 def store_uri() -> str:
-    """Where runs go: MLFLOW_TRACKING_URI, or the SQLite file of the main repository."""
+    """The address of the store: MLFLOW_TRACKING_URI, or the SQLite file of the main repository."""
     return os.environ.get("MLFLOW_TRACKING_URI") or own_store()
 
 
@@ -45,28 +46,28 @@ def own_store() -> str:
 
 
 def store_folder() -> Path:
-    """Where the SQLite store and its artifacts lie."""
+    """The folder of the SQLite store and its artifacts."""
     return repository_root() / "mlruns"
 
 
 def artifacts() -> str | None:
-    """Where the artifacts of a new experiment go; a team's server knows that by itself."""
+    """The address for the artifacts of a new experiment; None leaves it to a team's server."""
     return (store_folder() / "artifacts").as_uri() if store_uri() == own_store() else None
 
 
 def shown(uri: str) -> str:
-    """An address without the password in it."""
+    """An address with its password hidden, for messages."""
     password = urlsplit(uri).password
     return uri.replace(f":{password}@", ":***@") if password else uri
 
 
 def connect() -> None:
-    """Make MLflow use the store, which is made where this checkout has none.
+    """Make MLflow use the store; create the SQLite store of this checkout if it has none.
 
-    A store of this checkout that was moved or copied with it finds its artifacts again.
+    A store that was moved or copied with its checkout is pointed at its artifacts again.
 
     Raises:
-        UserError: the SQLite file is damaged, or cannot be used or made.
+        UserError: the SQLite store is damaged, locked, or cannot be created or relocated.
     """
     mlflow.set_tracking_uri(store_uri())
     folder = store_folder()
@@ -74,17 +75,17 @@ def connect() -> None:
     if store_uri() == own_store():
         with FileLock(folder / ".lock"):
             if (folder / "mlflow.db").exists():
-                _settle(folder)
+                _relocate(folder)
             else:
                 _create(folder)
 
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """A block in which the store has to answer.
+    """A block whose errors of the store become a `UserError`.
 
     Raises:
-        UserError: it failed.
+        UserError: the store failed.
     """
     try:
         yield
@@ -96,16 +97,13 @@ def answering() -> Iterator[None]:
 
 
 def in_short(error: MlflowException | SQLAlchemyError) -> str:
-    """The beginning of the message of an error of the store, without its SQL, as one line."""
+    """The message of an error of the store in one line, without its SQL, at most 200 characters."""
     words = " ".join(str(error).partition("[SQL:")[0].split())
     return words if len(words) <= 200 else f"{words[:200]}…"
 
 
 def _create(folder: Path) -> None:
-    """Make a store, which appears whole or not at all.
-
-    MLflow takes seconds to make one, and cannot go on with one whose making was cut short.
-    """
+    """Create a store in one step: MLflow takes seconds, and cannot use a half-made one."""
     new = folder / "new"
     with new_folder(new) as partial:
         made = partial / "mlflow.db"
@@ -117,19 +115,33 @@ def _create(folder: Path) -> None:
     new.rmdir()
 
 
-def _settle(folder: Path) -> None:
-    """Let a store point at the artifacts beside it, wherever it was when they were written."""
+def _relocate(folder: Path) -> None:
+    """Point a store at the artifacts beside it, wherever they were when it was written.
+
+    MLflow has no supported way to move a store, so this edits its tables.
+
+    Raises:
+        UserError: the store was moved, and its tables are not those of `SCHEMA`; or it is damaged
+            or locked.
+    """
     database, here = folder / "mlflow.db", (folder / "artifacts").as_uri()
     try:
-        with closing(sqlite3.connect(database, timeout=PATIENCE)) as connection, connection:
+        with closing(sqlite3.connect(database, timeout=LOCK_TIMEOUT)) as connection, connection:
             if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                return  # empty; MLflow fills it
-            found = connection.execute(
+                return  # MLflow creates its tables
+            moved = connection.execute(
                 "SELECT DISTINCT artifact_location FROM experiments WHERE artifact_location LIKE"
                 " 'file://%/mlruns/artifacts' AND artifact_location != ?",
                 [here],
-            )
-            for (there,) in found.fetchall():
+            ).fetchall()
+            schema = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            if moved and schema != (SCHEMA,):
+                raise UserError(
+                    f"{database} was moved here, but its schema version is not {SCHEMA}, the only "
+                    "one that is known well enough to change its addresses. Move the checkout "
+                    "back, or move mlruns/ out of the way: the next run begins a new store"
+                )
+            for (there,) in moved:
                 for table, column in LOCATIONS.items():
                     connection.execute(
                         f"UPDATE {table} SET {column} = ? || substr({column}, ?)"
@@ -137,7 +149,7 @@ def _settle(folder: Path) -> None:
                         [here, len(there) + 1, len(there) + 1, there],
                     )
                 print(f"the MLflow store of {there.removeprefix('file://')} is here now")
-    except sqlite3.OperationalError as error:  # it is locked, say, or the disk is full
+    except sqlite3.OperationalError as error:  # it is locked, or the disk is full, for example
         raise UserError(
             f"{database} cannot be used ({error}); put that right and run the same command again"
         ) from None

@@ -1,1 +1,1 @@
-"""Schedules, optimizers, losses, and the resumable training itself."""
+"""Schedules, optimizers, losses and the resumable training."""

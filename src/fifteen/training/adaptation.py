@@ -1,7 +1,7 @@
-"""Fitting a training section to the data set that it meets.
+"""Adapting a training section to the data set.
 
-A recipe says what it wants; the number of images and what they show decide what is possible. On
-CIFAR-100 every section of params.yaml stays as it is.
+A recipe says what it wants; the data decide what is possible. On CIFAR-100 no section of
+params.yaml is changed.
 """
 
 from fifteen.params.sections import Training
@@ -10,19 +10,19 @@ import keras
 
 
 def adapted(config: Training, images: int, mirrored: bool, min_steps: int) -> Training:
-    """`config` as the data allow it.
+    """`config` with the batch size and the augmentation that the data allow.
 
-    - Batches have at most ⌊images / min_steps⌋ images, so that an epoch has at least `min_steps`
-      steps: in large batches, few images make too few steps to learn anything. Learning rates stay
-      as they are: a smaller batch asks for smaller ones, a shorter training for larger ones, and
-      measured, rates scaled by the square root of the batch size were worse (docs/small_data.md).
+    - A batch has at most ⌊images / min_steps⌋ images, so that an epoch has at least `min_steps`
+      steps. With fewer steps a network learns next to nothing. Learning rates stay as they are:
+      rates scaled by the square root of the batch size were measured, and were worse
+      (benchmarks/small_data.py).
     - Images are not mirrored where that would change their class.
 
     Args:
         config: a training section.
         images: number of training images, at least 1.
         mirrored: whether mirrored images keep their class.
-        min_steps: least number of steps in an epoch, as far as there are so many images.
+        min_steps: least number of steps in an epoch; fewer where there are fewer images.
     """
     batch_size = min(config.batch_size, max(images // min_steps, 1))
     augmentation = config.augmentation
@@ -32,7 +32,7 @@ def adapted(config: Training, images: int, mirrored: bool, min_steps: int) -> Tr
 
 
 def describe_changes(before: Training, after: Training) -> str:
-    """What `adapted` has changed, in words; nothing where it has not."""
+    """What `adapted` has changed, for the log; empty where nothing was."""
     words = []
     if after.batch_size != before.batch_size:
         words.append(
@@ -40,16 +40,16 @@ def describe_changes(before: Training, after: Training) -> str:
             "epoch has budget.min_steps_per_epoch steps"
         )
     if after.augmentation.flip != before.augmentation.flip:
-        words.append("no mirrored images, as they would be of another class")
+        words.append("no mirrored images, as mirroring changes the class")
     return "; ".join(words)
 
 
 def limit_momentum(network: keras.Model, steps_per_epoch: int) -> None:
-    """Let the running statistics of batch normalisation keep up with a short training.
+    """Lower the momentum of batch normalisation to at most 1 − 3 / steps_per_epoch, in place.
 
-    With the momentum m they weigh the last 1 / (1 − m) steps. That is at most a third of an epoch:
-    m ≤ 1 − 3 / steps. Keras's default of 0.99 for a training of 300 steps would judge the network
-    by statistics of weights that it no longer has.
+    Running statistics with the momentum m average over about 1 / (1 − m) steps, so at most a third
+    of an epoch. In a training of 300 steps, Keras's default of 0.99 would average over weights that
+    the network no longer has.
     """
     at_most = max(1 - 3 / steps_per_epoch, 0.0)
     for layer in network.layers:

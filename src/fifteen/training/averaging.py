@@ -1,4 +1,4 @@
-"""Averages of the weights along a training, the statistics of batch normalisation included."""
+"""Running averages of the weights during training, batch normalisation statistics included."""
 
 from collections.abc import Sequence
 
@@ -9,23 +9,23 @@ from keras import ops
 
 
 class WeightAveraging(keras.callbacks.Callback):
-    """Keeps slow weights beside the fast ones that the optimizer changes.
+    """Averages the fast weights, which the optimizer changes, into slow weights.
 
-    Every k steps, at step t of T, slow ← d·slow + (1 − d)·fast. With
+    Every k steps, at step t of T, slow ← d·slow + (1 − d)·fast.
 
-    - `lookahead` (Zhang et al. 2019, arXiv:1907.08610) the fast weights then go on from the slow
-      ones. As in Jordan (2024, arXiv:2404.00498, §3.4) the average gets slower, d = decayᵏ·(t/T)ᵖ,
-      and the training ends with the slow weights.
-    - `ema`, an exponential moving average (Polyak and Juditsky 1992), d = decayᵏ, the fast weights
-      are left alone. From the validation after an epoch to the next epoch, and from the last step
-      on, the model holds the slow ones.
+    - `lookahead` (Zhang et al. 2019, arXiv:1907.08610): the fast weights then continue from the
+      slow ones. As in Jordan (2024, arXiv:2404.00498, §3.4) the average gets slower with time,
+      d = decayᵏ·(t/T)ᵖ, and the training ends with the slow weights.
+    - `ema`, an exponential moving average (Polyak and Juditsky 1992): d = decayᵏ, and the fast
+      weights are left alone. The model holds the slow weights during validation and after the last
+      step.
 
     Attributes:
-        variables: what a resumed training needs beside the model's own variables.
+        variables: what a resumed training needs besides the model's own variables.
     """
 
     def __init__(self, config: Lookahead | EMA, model: keras.Model, total_steps: int) -> None:
-        """Begin with the weights of `model` for a training of `total_steps` steps."""
+        """Start from the weights of `model`; the training has `total_steps` steps."""
         super().__init__()
         self.config, self.total_steps = config, total_steps
         self.fast = [v for v in model.variables if keras.backend.is_float_dtype(v.dtype)]
@@ -34,19 +34,19 @@ class WeightAveraging(keras.callbacks.Callback):
         self.variables = [*self.slow, self.swapped]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Go on with the fast weights."""
+        """Put the fast weights back into the model."""
         if self._is_swapped():
             self._swap()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Average, if that is due now."""
+        """Average every k steps; after the last step, leave the slow weights in the model."""
         step = int(self.model.optimizer.iterations.numpy())
         lookahead = self.config.name == "lookahead"
         if lookahead and step == self.total_steps:
             self._assign(self.fast, self.slow)
         elif step % self.config.every == 0:
             decay = self.config.decay**self.config.every
-            if lookahead:
+            if self.config.name == "lookahead":
                 decay *= (step / self.total_steps) ** self.config.power
             averages = [
                 decay * slow + (1 - decay) * fast
@@ -59,12 +59,12 @@ class WeightAveraging(keras.callbacks.Callback):
             self._swap()
 
     def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Judge the slow weights; with `lookahead` the fast ones are those, or a few steps on."""
+        """With `ema`, validate the slow weights."""
         if self.config.name == "ema" and not self._is_swapped():
             self._swap()
 
     def averaged(self, weights: Sequence[keras.Variable]) -> list[keras.Variable]:
-        """`weights` of the model, those that are averaged as the average has them."""
+        """`weights` of the model, with each averaged one replaced by its slow weight."""
         if self._is_swapped():
             return list(weights)
         slow = {id(fast): slow for fast, slow in zip(self.fast, self.slow, strict=True)}

@@ -1,9 +1,10 @@
-"""Variables on disk: what a killed training needs to go on as if nothing had happened."""
+"""Checkpoints: what a killed training needs to continue exactly where it stopped."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from fifteen.common.files import new_file
 from fifteen.training.history import Epoch, History
@@ -13,17 +14,17 @@ import numpy as np
 
 
 def save_variables(path: Path, variables: Sequence[keras.Variable], **extra: np.ndarray) -> None:
-    """Write `variables`, and `extra` arrays by name, as one .npz: all of it or nothing."""
-    numbered = {f"variable_{i}": np.asarray(v) for i, v in enumerate(variables)}
+    """Write `variables`, and `extra` arrays by name, to one .npz file: all of it or nothing."""
+    arrays: dict[str, Any] = {f"variable_{i}": np.asarray(v) for i, v in enumerate(variables)}
     with new_file(path) as partial, partial.open("wb") as file:
-        np.savez(file, **numbered, **extra)
+        np.savez(file, **(arrays | extra))
 
 
 def load_variables(path: Path, variables: Sequence[keras.Variable]) -> None:
-    """Assign to `variables`, in the order they were saved.
+    """Assign the saved values to `variables`, in the order in which they were saved.
 
     Raises:
-        ValueError: their number or shapes are not those that were saved.
+        ValueError: their number or shapes differ from what was saved.
     """
     with np.load(path) as saved:
         count = sum(name.startswith("variable_") for name in saved.files)
@@ -34,16 +35,16 @@ def load_variables(path: Path, variables: Sequence[keras.Variable]) -> None:
 
 
 def save_state(path: Path, variables: Sequence[keras.Variable], history: History) -> None:
-    """Write everything that decides the rest of a training after its last finished epoch."""
+    """Write the variables and the history, which decide the rest of a training."""
     rows = json.dumps([asdict(row) for row in history])
     save_variables(path, variables, history=np.array(rows))
 
 
 def restore_state(path: Path, variables: Sequence[keras.Variable]) -> list[Epoch]:
-    """Bring `variables` to the saved state, if there is one.
+    """Assign the saved state to `variables`, if there is one.
 
     Returns:
-        The epochs behind it; none where nothing is saved.
+        The epochs trained so far; none where nothing is saved.
     """
     if not path.exists():
         return []

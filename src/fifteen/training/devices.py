@@ -1,7 +1,4 @@
-"""What the devices that share a training (`tf.distribute`) tell each other within a step.
-
-Each of them computes on its share of the batch. Alone, and outside a step, there is nobody to ask.
-"""
+"""Trainings that several devices share (`tf.distribute`), each with its share of every batch."""
 
 import math
 
@@ -14,23 +11,23 @@ from keras import ops
 
 
 def number() -> int:
-    """How many devices share the training whose scope this is."""
+    """The number of devices that share the training in whose scope this is called."""
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def are_several() -> bool:
-    """Whether more than one device does."""
+    """Whether several devices share the training."""
     return number() > 1
 
 
 def check_shares(images: int, batch_size: int) -> None:
-    """Make sure that the batches of an epoch can be shared among the devices.
+    """Make sure that the devices can share all batches of an epoch.
 
-    Keras needs a first batch that divides evenly, and TensorFlow's convolutions fail on none. Of a
-    batch the first devices get as many images as the largest share has.
+    Keras needs a first batch that divides evenly. TensorFlow's convolutions fail on an empty share:
+    the first devices fill up before the last one gets any image.
 
     Raises:
-        UserError: they cannot.
+        UserError: they cannot share them.
     """
     devices, first, last = number(), min(batch_size, images), (images - 1) % batch_size + 1
     if first % devices or last <= (devices - 1) * math.ceil(last / devices):
@@ -42,10 +39,9 @@ def check_shares(images: int, batch_size: int) -> None:
 
 
 def evaluation_batch_size(images: int, at_most: int = 500) -> int:
-    """The size of the batches of an evaluation that all devices can share.
+    """A batch size for evaluation that all devices can share.
 
-    The first batch divides evenly. The last one fills the shares of the devices in turn, and must
-    reach the last of them.
+    The first batch divides evenly, and the last one leaves no device without an image.
 
     Raises:
         UserError: there are too few images.
@@ -63,28 +59,28 @@ def evaluation_batch_size(images: int, at_most: int = 500) -> int:
     )
 
 
-def _others() -> tf.distribute.ReplicaContext | None:
+def _replicas() -> tf.distribute.ReplicaContext | None:
     return tf.distribute.get_replica_context() if are_several() else None
 
 
 def summed(x: tf.Tensor) -> tf.Tensor:
-    """The sum of what all devices have, of the same shape on each."""
-    others = _others()
-    return others.all_reduce(tf.distribute.ReduceOp.SUM, x) if others else x
+    """The sum of `x` over all devices; `x` itself outside a step or on one device."""
+    replicas = _replicas()
+    return replicas.all_reduce(tf.distribute.ReduceOp.SUM, x) if replicas else x
 
 
 def gathered(x: tf.Tensor) -> tf.Tensor:
-    """What all devices have, one below the other; (of all, ...) of (of this device, ...)."""
-    others = _others()
-    return others.all_gather(x, axis=0) if others else x
+    """The rows of all devices, one device after the other, (all rows, …) from (own rows, …)."""
+    replicas = _replicas()
+    return replicas.all_gather(x, axis=0) if replicas else x
 
 
 def of_whole_batch(loss: Loss) -> Loss:
-    """`loss`, whose gradient then counts each image the same, wherever it is.
+    """`loss` with a gradient in which each image counts the same, whichever device has it.
 
-    The gradient of Keras is the mean of the devices' own means. Where a batch does not divide
-    evenly that is not the mean of the batch, so each device gets the weight of its share; the loss
-    that is reported has it already.
+    Keras averages the means of the devices. Where a batch does not divide evenly, that is not the
+    mean of the batch. So the gradient of each device is weighted by its share of the batch. The
+    reported loss needs no weights.
     """
     if not are_several():
         return loss

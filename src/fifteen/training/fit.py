@@ -1,4 +1,4 @@
-"""One training from the first epoch to the last, resumable after any of them."""
+"""Training a network, resumable after every epoch."""
 
 import math
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fifteen.common.errors import UserError
 from fifteen.data.arrays import Part
-from fifteen.data.batches import evaluation_batches, steps_per_epoch, training_batches
+from fifteen.data.batches import epochs_of, evaluation_batches, steps_per_epoch, training_batches
 from fifteen.params.sections import Averaging, Training
 from fifteen.training import devices
 from fifteen.training.adaptation import limit_momentum
@@ -16,7 +16,7 @@ from fifteen.training.averaging import WeightAveraging
 from fifteen.training.checkpoint import restore_state, save_state, save_variables
 from fifteen.training.history import Epoch, History, best_epoch, out_of_patience
 from fifteen.training.kernels import with_fast_kernels
-from fifteen.training.losses import accuracy, cross_entropy
+from fifteen.training.losses import Loss, accuracy, cross_entropy
 from fifteen.training.optimizers import build_optimizer
 from fifteen.training.schedules import TabulatedSchedule, snapshot_steps
 from fifteen.training.self_distillation import SelfDistillation, by_class
@@ -25,24 +25,24 @@ import keras
 import numpy as np
 
 STATE = "state.npz"
-METRICS = (accuracy, cross_entropy())
+METRICS: list[Loss] = [accuracy, cross_entropy()]
 
 
 def best_file(epoch: int | str) -> str:
-    """The name of the file with the weights of the best epoch, counted from 1 (or its pattern)."""
+    """The file with the weights of the best epoch, counted from 1; `*` gives its pattern."""
     return f"best_{epoch}.npz"
 
 
 def snapshot_file(number: int) -> str:
-    """The name of the file with the weights of a snapshot, counted from 1."""
+    """The file with the weights of a snapshot, counted from 1."""
     return f"snapshot_{number}.npz"
 
 
 class CommitEpochs(keras.callbacks.Callback):
-    """After each epoch: keep the best weights, then the state, then tell the world, in that order.
+    """After each epoch: saves the best weights, then the state, then publishes the history.
 
-    The state file is what makes an epoch count. A kill before it repeats the epoch; a kill after
-    it finds the epoch in the history, from which `publish` can be brought up to date.
+    An epoch counts once the state is saved. A kill before that repeats the epoch; after that, the
+    resumed training publishes it.
     """
 
     def __init__(
@@ -61,8 +61,12 @@ class CommitEpochs(keras.callbacks.Callback):
         """Start the clock."""
         self.began = time.perf_counter()
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Commit the epoch; stop when the loss is not finite or patience has run out."""
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Save the epoch, and stop the training when patience has run out.
+
+        Raises:
+            UserError: the loss is not finite.
+        """
         row = Epoch(
             epoch=epoch + 1,
             seconds=time.perf_counter() - self.began,
@@ -81,15 +85,15 @@ class CommitEpochs(keras.callbacks.Callback):
         if best.name == best_file(row.epoch):
             save_variables(best, self.model.weights)
         save_state(self.work / STATE, self.state, self.history)
-        for beaten in set(self.work.glob(best_file("*"))) - {best}:
-            beaten.unlink()
+        for outdated in set(self.work.glob(best_file("*"))) - {best}:
+            outdated.unlink()
         self.publish(self.history)
         if out_of_patience(self.history, self.config.monitor, self.config.patience):
             self.model.stop_training = True
 
 
 class SaveSnapshots(keras.callbacks.Callback):
-    """Keeps the weights, or the averages of them, after each of the given numbers of steps."""
+    """Saves the weights, or their running averages, after each of the given steps."""
 
     def __init__(self, work: Path, steps: list[int], averaging: WeightAveraging | None) -> None:
         super().__init__()
@@ -97,7 +101,7 @@ class SaveSnapshots(keras.callbacks.Callback):
         self.averaging = averaging
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Keep the weights if a snapshot is due now."""
+        """Save a snapshot if one is due after this step."""
         path = self.paths.get(int(self.model.optimizer.iterations.numpy()))
         if path:
             weights = self.model.weights
@@ -116,46 +120,51 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int | None = None,
 ) -> list[Epoch]:
-    """Train `network` as `config` says, from the last epoch finished in the folder `work`.
+    """Train `network` on raw images, from the last finished epoch in the folder `work` on.
 
     Leaves in `work` the weights of the best epoch (`best_file`) and of each snapshot
-    (`snapshot_file`). Raw images go in, the loss is cross-entropy on the probabilities that come
-    out. On the validation images it is always the plain one, comparable between trainings.
+    (`snapshot_file`). The loss is the cross-entropy of the network's probabilities. On validation
+    images it has no label smoothing, so that trainings can be compared.
 
     Args:
-        network: built but not compiled; gives the first weights, and has the last ones in the end.
-        config: what to do, its number of epochs filled in.
-        rates: the learning rate of each step, float32. Those beyond the epochs of `config` are of a
-            training that will go on: what changes along it goes by the whole of it.
-        training: the images to learn from.
-        validation: the images that judge each epoch.
-        seed: decides the order of the images.
+        network: not compiled. Its weights are the first ones, and in the end the last ones.
+        config: the training section, adapted to the data. Without a number of epochs, they are as
+            many as `rates` covers.
+        rates: the learning rate of each step, float32. It may go beyond the epochs of `config`,
+            if the training is to be continued later: schedules go by the whole of it.
+        training: the training images.
+        validation: the validation images.
+        seed: decides the order of the images and their augmentation.
         work: where checkpoints are kept.
-        publish: gets the history after every epoch, and at the start when it is not empty.
-        callbacks: what else is told of each step.
-        verbose: as in `keras.Model.fit`; a progress bar in a terminal, a line per epoch elsewhere.
+        publish: called with the history after every epoch, and when a training is resumed.
+        callbacks: additional ones.
+        verbose: as in `keras.Model.fit`; by default a progress bar in a terminal, else a line per
+            epoch.
 
     Returns:
-        The epochs trained, those before a resume included.
+        All epochs, including those before a resume.
 
     Raises:
-        UserError: the loss is no longer finite, there are fewer steps than snapshots, or the
-            devices cannot share the batches.
+        UserError: the loss is not finite, there are fewer steps than snapshots, or the devices
+            cannot share the batches.
     """
-    epochs, steps = config.epochs, steps_per_epoch(len(training.labels), config.batch_size)
-    at = snapshot_steps(config.snapshots, len(rates))
-    devices.check_shares(len(training.labels), config.batch_size)
+    images, total_steps = len(training.labels), len(rates)
+    steps = steps_per_epoch(images, config.batch_size)
+    epochs = epochs_of(config, images, total_steps)
+    at = snapshot_steps(config.snapshots, total_steps)
+    devices.check_shares(images, config.batch_size)
 
     classes = network.output_shape[-1]
-    loss, metrics, distillation = cross_entropy(config.label_smoothing), METRICS, []
+    loss, metrics = cross_entropy(config.label_smoothing), METRICS
+    distillation: list[SelfDistillation] = []
     if config.self_distillation:
-        of_all = (len(training.labels), classes, len(rates) // steps)
+        size = (images, classes, total_steps // steps)
         distillation = [
-            SelfDistillation(config.self_distillation, loss, *of_all, gather=devices.gathered)
+            SelfDistillation(config.self_distillation, loss, *size, gather=devices.gathered)
         ]
-        loss, metrics = distillation[0].loss, map(by_class, METRICS)
+        loss, metrics = distillation[0].loss, [by_class(metric) for metric in METRICS]
     limit_momentum(network, steps)
-    given, network = network, with_fast_kernels(network)  # the same up to rounding
+    given, network = network, with_fast_kernels(network)
     network.compile(
         optimizer=build_optimizer(config.optimizer, TabulatedSchedule(rates)),
         loss=devices.of_whole_batch(loss),
@@ -164,15 +173,16 @@ def train(
         jit_compile=False,  # slower than oneDNN's kernels on a CPU
     )
     network.optimizer.build(network.trainable_variables)
-    averages = []
+    averages: list[WeightAveraging] = []
     if config.averaging:
-        averages = [WeightAveraging(config.averaging, network, len(rates))]
+        averages = [WeightAveraging(config.averaging, network, total_steps)]
     state = [*network.variables, *network.optimizer.variables]
-    state += [v for part in (*averages, *distillation) for v in part.variables]
+    state += [v for average in averages for v in average.variables]
+    state += [v for targets in distillation for v in targets.variables]
     if averages and config.snapshot_weights == "averaged":
         keepers = [*averages, SaveSnapshots(work, at, averages[0])]
     else:
-        keepers = [SaveSnapshots(work, at, None), *averages]  # before they are averaged
+        keepers = [SaveSnapshots(work, at, None), *averages]  # saved before they are averaged
     work.mkdir(parents=True, exist_ok=True)
     history = restore_state(work / STATE, state)
     done = len(history)
@@ -181,14 +191,14 @@ def train(
         publish(history)
     if done < epochs and not (done and out_of_patience(history, config.monitor, config.patience)):
         network.fit(
-            training_batches(training, config, seed, done, classes, len(rates)),
+            training_batches(training, config, seed, done, classes, total_steps),
             validation_data=evaluation_batches(
                 validation, devices.evaluation_batch_size(len(validation.labels))
             ),
             initial_epoch=done,
             epochs=epochs,
             steps_per_epoch=steps,
-            shuffle=False,  # the pipeline has done it
+            shuffle=False,  # `training_batches` has shuffled
             callbacks=[
                 *distillation,
                 *keepers,
@@ -202,12 +212,11 @@ def train(
 
 
 def _steps_per_execution(steps: int, snapshots_at: list[int], averaging: Averaging | None) -> int:
-    """How many steps, up to 32, run between two returns to Python.
+    """How many steps, up to 32, run in TensorFlow before Python's callbacks are called.
 
-    A whole number of such executions makes an epoch, and each snapshot and each average of the
-    weights falls right after one.
+    It divides the steps of an epoch, and those before each snapshot and each averaging.
     """
     if devices.are_several():
-        return 1  # TensorFlow's loop over steps fails when each step is on several devices
+        return 1  # TensorFlow's loop over steps fails on several devices
     whole = math.gcd(steps, *snapshots_at, averaging.every if averaging else 0)
     return max(k for k in range(1, 33) if whole % k == 0)

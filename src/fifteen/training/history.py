@@ -1,7 +1,7 @@
-"""What happened in each epoch, and the decisions that follow from it.
+"""The history of a training, and the decisions that depend on it.
 
-Early stopping and the choice of the best epoch are functions of the history alone, so a resumed
-training decides exactly as an uninterrupted one.
+Early stopping and the choice of the best epoch depend on the history alone, so a resumed training
+decides exactly like an uninterrupted one.
 """
 
 import csv
@@ -21,11 +21,10 @@ class Epoch:
     Attributes:
         epoch: its number, from 1.
         seconds: wall time of training and validation.
-        train_loss: mean over the epoch of what is minimised, in nats; with label smoothing more
-            than the cross-entropy.
-        train_accuracy: share of right answers during the epoch, in [0, 1].
-        val_loss: cross-entropy on the validation part after the epoch, in nats.
-        val_accuracy: on the validation part after the epoch, in [0, 1].
+        train_loss: mean of the minimised loss over the epoch, in nats; label smoothing raises it.
+        train_accuracy: mean over the epoch, in [0, 1].
+        val_loss: cross-entropy on the validation images after the epoch, in nats.
+        val_accuracy: accuracy on the validation images after the epoch, in [0, 1].
     """
 
     epoch: int
@@ -43,11 +42,11 @@ def best_epoch(history: History, monitor: Monitor) -> int:
     """The number of the epoch with the best value of `monitor`; the first one on a tie."""
     values = np.array([getattr(row, monitor) for row in history])
     best = np.argmin(values) if monitor == "val_loss" else np.argmax(values)
-    return history[best].epoch
+    return history[int(best)].epoch
 
 
 def out_of_patience(history: History, monitor: Monitor, patience: int | None) -> bool:
-    """Whether `patience` epochs have passed since the best one."""
+    """Whether the last `patience` epochs brought no new best one; never with None."""
     return patience is not None and history[-1].epoch - best_epoch(history, monitor) >= patience
 
 

@@ -1,4 +1,4 @@
-"""Faster ways to compute two layers of Keras, for training alone."""
+"""Faster kernels for two Keras layers, used during training alone."""
 
 from collections.abc import Callable
 
@@ -9,21 +9,21 @@ import tensorflow as tf
 from keras import layers, ops
 
 TINY = 4  # side of the largest feature maps that are tiled, in pixels
-SMALL = 8  # and of those that stand in a row for a gradient
-TILES = 8  # images in a row, and in each column of a canvas
+SMALL = 8  # side of the largest feature maps that are laid out in rows for the gradient, in pixels
+TILES = 8  # images in a row, and rows of a canvas
 
 
 class FusedBatchNormalization(layers.BatchNormalization):
-    """Keras's layer for images, in training by the one kernel TensorFlow has for it.
+    """Keras's layer for images, computed in training by TensorFlow's fused kernel.
 
-    Keras computes it operation by operation, each a walk through the memory, which is a fifth of a
-    training on a CPU. The moving variance is that of the unbiased estimate.
+    Keras computes it operation by operation, each a pass through memory: a fifth of a training on a
+    CPU. The moving variance uses the unbiased estimate.
 
-    Where several devices share a batch the statistics are those of the whole batch.
+    Where several devices share a batch, the statistics are those of the whole batch.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
-        """Normalise (batch, height, width, channels); on several devices (batch, channels) too."""
+        """Normalise (batch, height, width, channels)."""
         if not training:
             return super().call(inputs, training, mask)
         channels = inputs.shape[-1]
@@ -39,27 +39,24 @@ class FusedBatchNormalization(layers.BatchNormalization):
 def _normalise_together(
     inputs: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """As `tf.compat.v1.nn.fused_batch_norm`, by the statistics of all devices, for any rank."""
-    x, axes = tf.cast(inputs, tf.float32), list(range(inputs.shape.rank - 1))
+    """Like `tf.compat.v1.nn.fused_batch_norm`, with the statistics of the batch on all devices."""
+    x = tf.cast(inputs, tf.float32)
+    mean, variance = ops.moments(x, [0, 1, 2], synchronized=True)
+    outputs = tf.nn.batch_normalization(x, mean, variance, offset, scale, epsilon)
     count = summed(tf.cast(tf.reduce_prod(tf.shape(x)[:-1]), tf.float32))
-    mean = summed(tf.reduce_sum(x, axes)) / count
-    squares = summed(tf.reduce_sum(tf.math.squared_difference(x, mean), axes))
-    outputs = tf.nn.batch_normalization(x, mean, squares / count, offset, scale, epsilon)
-    # As on one device: the unbiased estimate of images, the other of all else (Keras's layer).
-    freedom = tf.maximum(count - 1, 1) if len(axes) == 3 else count
-    return tf.cast(outputs, inputs.dtype), mean, squares / freedom
+    return tf.cast(outputs, inputs.dtype), mean, variance * count / tf.maximum(count - 1, 1)
 
 
 def _side_by_side(maps: tf.Tensor, axis: int) -> tf.Tensor:
-    """Maps of a batch, TILES of them after one another along `axis`."""
+    """The maps of a batch, joined along `axis` in groups of TILES."""
     return ops.concatenate(ops.split(maps, TILES), axis)
 
 
 class TiledConv2D(layers.Conv2D):
-    """Keras's layer with "same" padding, for maps of a few pixels with many channels.
+    """Keras's layer with "same" padding, for feature maps of a few pixels with many channels.
 
-    TILES² images are laid out on one canvas, with zeros between them, and convolved at once: oneDNN
-    needs a third of the time for that, though a canvas is almost twice as large.
+    TILES² images are laid out on one canvas, with zeros between them, and convolved at once. The
+    canvas is almost twice as large, but oneDNN needs a third of the time.
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
@@ -75,11 +72,11 @@ class TiledConv2D(layers.Conv2D):
 
 
 class RowConv2D(layers.Conv2D):
-    """Keras's layer with "same" padding, for small maps; a faster gradient of its kernel.
+    """Keras's layer with "same" padding, for small feature maps, with a faster kernel gradient.
 
-    oneDNN sums that gradient along the rows of a map, 32 positions at a time where the processor
-    has AMX, and a short row leaves most of them unused. So TILES images stand side by side for it,
-    with zeros between them: it takes half the time at 7 pixels, a third at 5.
+    oneDNN sums this gradient along the rows of a map, 32 positions at a time on processors with
+    AMX. Short rows leave most of these positions unused. So TILES images stand side by side, with
+    zeros between them: half the time at 7 pixels, a third at 5.
     """
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -104,20 +101,21 @@ class RowConv2D(layers.Conv2D):
 
 
 def _in_rows(maps: tf.Tensor, gap: int) -> tf.Tensor:
-    """Maps of a batch, TILES in each row, with `gap` columns of zeros behind each."""
+    """The maps of a batch, TILES in each row, with `gap` columns of zeros after each."""
     to_full_rows = (0, -ops.shape(maps)[0] % TILES)
     return _side_by_side(ops.pad(maps, (to_full_rows, (0, 0), (0, gap), (0, 0))), axis=2)
 
 
 def _is_plain(layer: layers.Conv2D) -> bool:
+    """Whether the layer is a 3×3 convolution without strides, dilation or groups."""
     plain = layer.strides == layer.dilation_rate == (1, 1) and layer.groups == 1
     return plain and layer.padding == "same" and layer.kernel_size == (3, 3)
 
 
 def with_fast_kernels(network: keras.Model) -> keras.Model:
-    """A copy of `network`, for images of at most 32×32, that trains faster.
+    """A copy of `network` that trains faster on images of 32×32 pixels and smaller.
 
-    The copy has the same weights in the same order, as variables of its own, and computes the same
+    The copy has its own variables, with the same values in the same order. Its outputs are the same
     up to rounding.
     """
     at_full_size = keras.models.clone_model(network, keras.Input((32, 32, 3)))
@@ -125,8 +123,9 @@ def with_fast_kernels(network: keras.Model) -> keras.Model:
     def fast(layer: layers.Layer) -> layers.Layer:
         kind, config = type(layer), layer.get_config()
         shape = at_full_size.get_layer(layer.name).output.shape
-        if kind is layers.BatchNormalization and (len(shape) == 4 or are_several()):
-            kind = FusedBatchNormalization
+        if kind is layers.BatchNormalization:
+            config["synchronized"] = are_several()
+            kind = FusedBatchNormalization if len(shape) == 4 else kind
         elif kind is layers.Conv2D and _is_plain(layer) and shape[1] <= SMALL:
             kind = TiledConv2D if shape[1] <= TINY else RowConv2D
         return kind.from_config(config)

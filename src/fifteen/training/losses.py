@@ -1,6 +1,6 @@
-"""What a training minimises, and how its answers are judged.
+"""Loss and accuracy.
 
-Labels are whole numbers (batch,), or where images were mixed shares of the classes
+Labels are class ids, (batch,). Of mixed images they are the shares of the classes,
 (batch, classes).
 """
 
@@ -15,11 +15,11 @@ Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 def cross_entropy(label_smoothing: float = 0.0) -> Loss:
     """Cross-entropy with the label smoothing ε of Szegedy et al. (2016, arXiv:1512.00567, §7).
 
-    With K classes the target of the right class is 1 − ε + ε/K and that of each other class ε/K, so
-    the loss is −(1 − ε) · log p_right − ε · mean over the classes of log p, in nats.
+    With K classes, the target of the true class is 1 − ε + ε/K, that of each other class ε/K. The
+    loss is −(1 − ε) · log p_true − ε · mean over the classes of log p, in nats.
 
     Returns:
-        A function of labels and (batch, classes) probabilities to (batch,) losses.
+        A function from labels and (batch, classes) probabilities to (batch,) losses.
     """
 
     def loss(labels: keras.KerasTensor, probabilities: keras.KerasTensor) -> keras.KerasTensor:
@@ -38,7 +38,7 @@ def cross_entropy(label_smoothing: float = 0.0) -> Loss:
 
 
 def accuracy(labels: keras.KerasTensor, probabilities: keras.KerasTensor) -> keras.KerasTensor:
-    """1 where the most probable class is the right one, or has the largest share; else 0."""
+    """1 where the most probable class is the true one (or has the largest share), else 0."""
     if _are_shares(labels, probabilities):
         return keras.metrics.categorical_accuracy(labels, probabilities)
     return keras.metrics.sparse_categorical_accuracy(labels, probabilities)

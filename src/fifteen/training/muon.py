@@ -1,12 +1,12 @@
-"""Muon: momentum, orthogonalised, for the kernels of convolutions."""
+"""Muon: orthogonalised momentum for convolution kernels."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-# Of the quintic a·x + b·x³ + c·x⁵, which in five steps takes singular values of (0, 1] to about
-# [0.7, 1.2], but for the smallest; fewer steps leave more of them below.
+# a, b and c of the quintic a·x + b·x³ + c·x⁵. Five steps bring all but the smallest singular values
+# in (0, 1] to about [0.7, 1.2]; with fewer steps more of them stay below.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
@@ -20,8 +20,8 @@ class Muon(keras.optimizers.Optimizer):
         m ← μ·m + g,   u = g + μ·m,   W ← √n · W/‖W‖ − η · orthogonal(u),
 
     where u is a matrix of one column per filter, ‖·‖ is the Frobenius norm and `orthogonal` is
-    `newton_schulz`. Every other variable w, the kernels of dense layers decayed by λ, makes the
-    step of Sutskever et al. (2013) with a rate and a momentum of its own:
+    `newton_schulz`. Every other variable w makes the Nesterov step of Sutskever et al. (2013), with
+    its own rate factor ρ and momentum ν, and with weight decay λ for dense kernels alone:
 
         m ← ν·m + g + λ·w,   w ← w − ρ·η · (g + λ·w + ν·m).
     """
@@ -35,15 +35,15 @@ class Muon(keras.optimizers.Optimizer):
         sgd_momentum: float,
         weight_decay_of_dense: float,
         name: str = "muon",
-        **options: Any,  # noqa: ANN401 - those of every Keras optimizer
+        **options: Any,  # noqa: ANN401 - options of every Keras optimizer
     ) -> None:
-        """Remember the constants.
+        """Keep the constants.
 
         Args:
-            learning_rate: η, of the convolution kernels.
+            learning_rate: η, for convolution kernels.
             momentum: μ, in [0, 1).
             newton_schulz_steps: iterations of `newton_schulz`, at least 1.
-            sgd_rate: ρ, the rate of the other variables in multiples of η.
+            sgd_rate: ρ; the rate of all other variables is ρ·η.
             sgd_momentum: ν, in [0, 1).
             weight_decay_of_dense: λ, for the kernels of dense layers alone.
             name: of the optimizer.
@@ -56,7 +56,7 @@ class Muon(keras.optimizers.Optimizer):
         self.orthogonalize_in = keras.config.dtype_policy().compute_dtype
 
     def build(self, variables: list[keras.Variable]) -> None:
-        """Make the momentum of each variable."""
+        """Create the momentum of each variable."""
         if not self.built:
             super().build(variables)
             self._moments = self.add_optimizer_variables(variables, "momentum")
@@ -67,7 +67,7 @@ class Muon(keras.optimizers.Optimizer):
         variable: keras.Variable,
         learning_rate: keras.KerasTensor,
     ) -> None:
-        """One step of one variable."""
+        """Update one variable."""
         moment = self._moments[self._get_variable_index(variable)]
         rate = ops.cast(learning_rate, variable.dtype)
         is_kernel = len(variable.shape) == 4
@@ -109,7 +109,7 @@ def newton_schulz(
     Args:
         matrix: (rows, columns).
         steps: number of iterations.
-        compute_dtype: of the multiplications.
+        compute_dtype: the type in which matrices are multiplied.
 
     Returns:
         (rows, columns), in the type of `matrix`.
@@ -117,7 +117,9 @@ def newton_schulz(
     a, b, c = COEFFICIENTS
     rows, columns = matrix.shape
     x = matrix / (ops.sqrt(ops.sum(ops.square(matrix))) + 1e-7)
-    x = ops.cast(ops.transpose(x) if rows < columns else x, compute_dtype)  # A as small as can be
+    x = ops.cast(
+        ops.transpose(x) if rows < columns else x, compute_dtype
+    )  # makes A the smaller of both
     for _ in range(steps):
         gram = ops.matmul(ops.transpose(x), x)
         x = a * x + ops.matmul(x, b * gram + c * ops.matmul(gram, gram))

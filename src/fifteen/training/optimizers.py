@@ -8,7 +8,7 @@ import keras
 
 
 def build_optimizer(config: Optimizer, schedule: TabulatedSchedule) -> keras.optimizers.Optimizer:
-    """The optimizer that `config` describes, at the learning rates of `schedule`."""
+    """A new optimizer as `config` describes it, with the learning rates of `schedule`."""
     options = config.model_dump(exclude={"name"})
     match config.name:
         case "adam":

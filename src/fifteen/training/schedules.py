@@ -1,7 +1,7 @@
-"""Learning rates as plain arrays: one number for every step of a training.
+"""Learning rate schedules as arrays, with one rate for every step of a training.
 
-A schedule is computed once, before training, as a function of the total number of steps. The same
-array drives the optimizer, is recorded with the run and is drawn in the report.
+A schedule is computed once, before training. The same array drives the optimizer, is recorded with
+the run and is drawn in the report.
 """
 
 from functools import singledispatch
@@ -39,7 +39,7 @@ def _constant(schedule: Constant, epochs: int, steps_per_epoch: int) -> np.ndarr
 def _piecewise(schedule: Piecewise, epochs: int, steps_per_epoch: int) -> np.ndarray:
     """Stepwise decay (He et al. 2016, arXiv:1512.03385, §4.2).
 
-    From each of the first epochs on, counted from 1, the rate is multiplied by its factor.
+    Each [first epoch, factor], with epochs from 1, holds until the next one: rate · factor.
     """
     starts, factors = zip(*schedule.factors, strict=True)
     current = np.searchsorted(starts, np.arange(1, epochs + 1), side="right") - 1
@@ -52,17 +52,15 @@ def _triangular(schedule: Triangular, epochs: int, steps_per_epoch: int) -> np.n
     """The triangular policy of Smith (2017, arXiv:1506.01186, §3).
 
     At time e, in epochs from 0, the rate is peak · (1 − x), with x = |e/h − 2c + 1|,
-    c = ⌊1 + e/(2h)⌋ and h the half cycle. The original study set it after each epoch, so that the
-    first one, before any update, runs at the peak.
+    c = ⌊1 + e/(2h)⌋ and h the half cycle. With `per: epoch`, as in the original study, the rate is
+    set after each epoch, so the first epoch runs at the peak.
     """
     half = schedule.half_cycle_epochs
-    if schedule.per == "step":
-        e = np.arange(epochs * steps_per_epoch) / steps_per_epoch
-    else:
-        e = np.arange(epochs - 1)
+    per_step = schedule.per == "step"
+    e = np.arange(epochs * steps_per_epoch) / steps_per_epoch if per_step else np.arange(epochs - 1)
     cycle = np.floor(1 + e / (2 * half))
     after = schedule.peak * (1 - np.abs(e / half - 2 * cycle + 1))
-    if schedule.per == "step":
+    if per_step:
         return after.astype(np.float32)
     per_epoch = np.concatenate([[schedule.peak], after])
     return np.repeat(per_epoch.astype(np.float32), steps_per_epoch)
@@ -72,8 +70,8 @@ def _triangular(schedule: Triangular, epochs: int, steps_per_epoch: int) -> np.n
 def _cosine(schedule: Cosine, epochs: int, steps_per_epoch: int) -> np.ndarray:
     """Cosine annealing with restarts, per step (Huang et al. 2017, arXiv:1704.00109, eq. 2).
 
-    Rate of step t of a cycle of L steps (t from 0): peak/2 · (cos(π · t/L) + 1). Where M cycles do
-    not divide the steps evenly, the paper makes the last one shorter; here they are `equal_parts`.
+    In step t (from 0) of a cycle of L steps the rate is peak/2 · (cos(π · t/L) + 1). If the cycles
+    do not divide the steps evenly, the paper shortens the last one; here they are `equal_parts`.
 
     Raises:
         UserError: there are more cycles than steps.
@@ -85,18 +83,20 @@ def _cosine(schedule: Cosine, epochs: int, steps_per_epoch: int) -> np.ndarray:
 
 @learning_rates.register
 def _linear(schedule: Linear, epochs: int, steps_per_epoch: int) -> np.ndarray:
-    """Linear decay: peak · (1 − t/T) in step t, from 0, of T (Li et al. 2020, arXiv:1905.04753)."""
+    """Linear decay: peak · (1 − t/T) in step t (from 0) of T (Li et al. 2020, arXiv:1905.04753)."""
     share = np.linspace(0, 1, epochs * steps_per_epoch, endpoint=False)
     return (schedule.peak * (1 - share)).astype(np.float32)
 
 
 @learning_rates.register
 def _one_cycle(schedule: OneCycle, epochs: int, steps_per_epoch: int) -> np.ndarray:
-    """One cycle (Smith and Topin 2018, arXiv:1708.07120), the rate alone, by shares s of the steps.
+    """The one-cycle policy (Smith and Topin 2018, arXiv:1708.07120), for the learning rate alone.
 
-    Up: peak · s/w, with w the warm-up. Down, with r = (s − w)/(1 − w) and the floor f:
-    peak · (f + (1 − f) · (1 − r)), or with (1 + cos πr)/2 in place of 1 − r. With restarts s is the
-    share of the current cycle, and the peak is lower by the factor given with the restart.
+    After the share s of the steps, with warm-up w and floor f, the rate is
+    - on the way up, s < w: peak · s/w,
+    - on the way down, with r = (s − w)/(1 − w): peak · (f + (1 − f) · (1 − r)), or with
+      (1 + cos πr)/2 in place of 1 − r.
+    With restarts, s is the share of the current cycle, and the peak is multiplied by its height.
     """
     of_all = np.linspace(0, 1, epochs * steps_per_epoch, endpoint=False)
     starts, heights = np.array([[0.0, 1.0], *schedule.restarts]).T
@@ -111,7 +111,7 @@ def _one_cycle(schedule: OneCycle, epochs: int, steps_per_epoch: int) -> np.ndar
 
 
 class TabulatedSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Reads the learning rate of each step from an array; past its end the last one holds."""
+    """Reads the learning rate of each step from an array; after its end the last rate holds."""
 
     def __init__(self, rates: np.ndarray) -> None:
         """Keep `rates`, float32 of shape (steps,)."""
@@ -125,16 +125,17 @@ class TabulatedSchedule(keras.optimizers.schedules.LearningRateSchedule):
         )
 
     def get_config(self) -> dict[str, object]:
-        """The array, so that a compiled model can be saved."""
+        """The rates, so that a compiled model can be saved."""
         return {"rates": self.rates.tolist()}
 
 
 def snapshot_steps(snapshots: int | list[float], total_steps: int) -> list[int]:
-    """The numbers of steps after which snapshots are taken.
+    """The steps, counted from 1, after which snapshots are taken.
 
     Args:
-        snapshots: after which shares of the steps, or how many, equally spaced. With as many as
-            cosine cycles these are the ends of the cycles, where the rate is lowest.
+        snapshots: the number of snapshots, equally spaced; or the shares of the steps after which
+            they are taken. With as many snapshots as cosine cycles, each is taken at the end of a
+            cycle, where the rate is lowest.
         total_steps: of the training.
 
     Raises:
@@ -152,7 +153,7 @@ def snapshot_steps(snapshots: int | list[float], total_steps: int) -> list[int]:
 
 
 def equal_parts(total_steps: int, parts: int) -> list[int]:
-    """The last step, counted from 1, of each of `parts` whose lengths differ by at most one.
+    """The last step, counted from 1, of each of `parts` whose lengths differ by one at most.
 
     Raises:
         UserError: there are more parts than steps.

@@ -1,4 +1,4 @@
-"""Targets that a training makes for itself: its own answers of the epoch before."""
+"""Self-distillation: targets from the network's own answers in the epoch before."""
 
 from collections.abc import Callable
 
@@ -12,15 +12,14 @@ from keras import ops
 class SelfDistillation(keras.callbacks.Callback):
     """Progressive self-knowledge distillation (Kim et al. 2021, arXiv:2006.12000, eq. 4 and 5).
 
-    In epoch t (from 0) of T the target of an image is (1 − α)·y + α·p with α = α_T·t/T, where y is
-    its label, smoothed or not, and p what the network answered when it saw the image last. (There t
-    is from 1, so that the last epoch has α_T itself.)
+    In epoch t (from 0) of T the target of an image is (1 − α)·y + α·p with α = α_T·t/T. Here y is
+    its label, smoothed or not, and p the network's probabilities when it last saw the image. (The
+    paper counts t from 1, so that its last epoch has α_T itself.)
 
-    The answers are kept by the loss, which TensorFlow's training step lets it do; that of JAX would
-    forget them.
+    The loss stores the answers. This works in TensorFlow's training step, but not in JAX's.
 
     Attributes:
-        variables: what a resumed training needs beside the model's own variables.
+        variables: what a resumed training needs besides the model's own variables.
     """
 
     def __init__(
@@ -32,16 +31,16 @@ class SelfDistillation(keras.callbacks.Callback):
         epochs: int,
         gather: Callable[[keras.KerasTensor], keras.KerasTensor] = lambda x: x,
     ) -> None:
-        """Begin without answers, at α = 0.
+        """Start without answers, at α = 0.
 
         Args:
             weight: α_T, in [0, 1).
-            of_labels: the loss with the labels alone, a cross-entropy.
+            of_labels: the cross-entropy with the labels alone.
             images: number of training images.
             classes: number of classes.
-            epochs: T, those of the whole training.
-            gather: the rows of all devices that share a batch, from those of one. Each device keeps
-                the whole table of answers.
+            epochs: T, the epochs of the whole training.
+            gather: collects the rows of all devices that share a batch. Each device keeps the whole
+                table of answers.
         """
         super().__init__()
         self.weight, self.epochs = weight, epochs
@@ -51,29 +50,29 @@ class SelfDistillation(keras.callbacks.Callback):
         self.variables = [self.answers]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Rely on the answers a little more."""
+        """Raise α, the weight of the answers."""
         self.alpha.assign(self.weight * epoch / self.epochs)
 
     def loss(
         self, labels: keras.KerasTensor, probabilities: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """The cross-entropy with these targets, (batch,), which keeps the answers.
+        """The cross-entropy with the mixed targets, (batch,); stores the new answers.
 
-        Cross-entropy is linear in its targets, so that it is that with y and that with p in the
-        same shares.
+        Cross-entropy is linear in its targets, so it is (1 − α) of the one with y and α of the one
+        with p.
 
         Args:
-            labels: (batch, 2), the class of each image and its number; or classes alone, of images
-                that are not learned from and have no answers.
+            labels: (batch, 2), the class id and the position of each training image; or (batch,)
+                class ids of validation images, which have no answers.
             probabilities: (batch, classes).
         """
-        if not _are_numbered(labels):
+        if not _have_positions(labels):
             return self.of_labels(labels, probabilities)
         labels = ops.cast(labels, "int32")
-        of_images = labels[:, 1]
-        before = ops.take(self.answers, of_images, axis=0)
+        positions = labels[:, 1]
+        before = ops.take(self.answers, positions, axis=0)
         now = ops.stop_gradient(ops.cast(probabilities, "float32"))
-        seen, now = self.gather(of_images), self.gather(now)
+        seen, now = self.gather(positions), self.gather(now)
         self.answers.assign(ops.scatter_update(self.answers, seen[:, None], now))
         with_labels = self.of_labels(labels[:, 0], probabilities)
         with_answers = keras.losses.categorical_crossentropy(before, probabilities)
@@ -81,16 +80,16 @@ class SelfDistillation(keras.callbacks.Callback):
 
 
 def by_class(metric: Loss) -> Loss:
-    """`metric` for labels that may be numbered, under its own name."""
+    """`metric`, under its own name, for labels that may have the images' positions beside them."""
 
     def of_classes(
         labels: keras.KerasTensor, probabilities: keras.KerasTensor
     ) -> keras.KerasTensor:
-        return metric(labels[:, 0] if _are_numbered(labels) else labels, probabilities)
+        return metric(labels[:, 0] if _have_positions(labels) else labels, probabilities)
 
     of_classes.__name__ = metric.__name__
     return of_classes
 
 
-def _are_numbered(labels: keras.KerasTensor) -> bool:
+def _have_positions(labels: keras.KerasTensor) -> bool:
     return len(labels.shape) == 2 and labels.shape[-1] == 2

@@ -1,4 +1,4 @@
-"""A training in its MLflow run, resumable: the heart of the stages that train."""
+"""One training inside its MLflow run, resumable: what every stage that trains has in common."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from fifteen.data.batches import steps_per_epoch
 from fifteen.inference import hardware
 from fifteen.inference.hardware import HardwareInUse
 from fifteen.networks.build import build_network
-from fifteen.params.sections import Hardware, Training
+from fifteen.params.sections import Budget, Hardware, Training
 from fifteen.tracking import runs
 from fifteen.training.adaptation import adapted, describe_changes
 from fifteen.training.fit import train
@@ -26,20 +26,20 @@ DATA = Path("data/trainval")
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A training that is done, in its MLflow run.
+class TrainingRun:
+    """A finished training and its MLflow run.
 
     Attributes:
-        config: all of it, as adapted to the data.
-        network: with the weights of the end, not compiled.
+        config: the training section, adapted to the data.
+        network: with the weights after the last step, not compiled.
         history: its epochs.
-        rates: the learning rate of each step that was made.
-        work: the folder with its best epoch and its snapshots.
-        training: the images it learned from.
-        validation: the images that judged it.
-        classes: what their labels mean.
-        run: in MLflow.
-        machine: what it ran on.
+        rates: the learning rate of each step that was made, (steps,) float32.
+        work: the folder with the weights of the best epoch and of the snapshots.
+        training: the training images.
+        validation: the validation images.
+        classes: what the labels mean.
+        run: the MLflow run, still open.
+        machine: the hardware and precision that were used.
     """
 
     config: Training
@@ -55,35 +55,39 @@ class Trained:
 
 
 @contextmanager
-def trained(
+def training_run(
     name: str,
     config: Training,
     seed: int,
     use: Hardware,
-    min_steps: int,
+    budget: Budget,
     stage: str,
     pipeline: str = "",
-) -> Iterator[Trained]:
-    """Train as `config` says, from the last epoch finished; the block makes of it what it is for.
+) -> Iterator[TrainingRun]:
+    """Train in an MLflow run, from the last finished epoch on; the block uses the result.
+
+    The training counts as done when the block succeeds.
 
     Args:
-        name: of the MLflow run; with `stage`, unlike that of any other training.
-        config: the training, its number of epochs filled in; adapted to the data.
-        seed: of the first weights and of the order of the images.
-        use: how this machine is used.
-        min_steps: least number of steps in an epoch; the batches of small data sets are smaller.
+        name: of the MLflow run. No two trainings have the same `name` and `stage`.
+        config: the training section; it is adapted to the data.
+        seed: decides the first weights and the order of the images.
+        use: how the hardware is used.
+        budget: the number of epochs where `config` gives none, and the least number of steps in
+            an epoch.
         stage: of DVC.
-        pipeline: the folder of a pipeline beside the main one, the end of its MLflow experiment.
+        pipeline: a suffix for the MLflow experiment of trainings outside the main pipeline.
     """
     machine = hardware.configure(**use.model_dump())
     print(f"{name}: on {machine.device}, in {machine.precision}", flush=True)
     classes = read_classes(DATA)
     training, validation = read_part(DATA, "train"), read_part(DATA, "validation")
-    wanted, config = config, adapted(config, len(training.labels), classes.mirrored, min_steps)
+    images, wanted = len(training.labels), config
+    config = adapted(wanted, images, classes.mirrored, budget.min_steps_per_epoch)
     if changes := describe_changes(wanted, config):
         print(f"{name}: {changes}", flush=True)
-    steps = steps_per_epoch(len(training.labels), config.batch_size)
-    rates = learning_rates(config.schedule, config.epochs, steps)
+    steps = steps_per_epoch(images, config.batch_size)
+    rates = learning_rates(config.schedule, config.epochs or budget.epochs, steps)
     checksums = read_json(DATA / "checksums.json")
     decides = {
         "training": config.model_dump(),
@@ -93,10 +97,7 @@ def trained(
     }
     work = work_folder(name.replace(" ", "-"), decides, code=__name__)
     experiment = f"{classes.source}-{pipeline}" if pipeline else classes.source
-    with (
-        at_work(work),
-        runs.resumable_run(experiment, name, stage, resume_key(work)) as run,
-    ):
+    with at_work(work), runs.resumable_run(experiment, name, stage, resume_key(work)) as run:
         run.log_params(config.model_dump() | {"seed": seed, "precision": machine.precision})
         run.set_tags({"device": machine.device})  # may change when a training is resumed
         run.log_data(classes.source, checksums)
@@ -109,7 +110,7 @@ def trained(
         with machine.scope():
             history = train(network, config, rates, training, validation, seed, work, publish)
         run.log_history([asdict(row) for row in history], rates, steps)
-        yield Trained(
+        yield TrainingRun(
             config,
             network,
             history,

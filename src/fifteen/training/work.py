@@ -1,6 +1,6 @@
-"""Where a training, or a search, keeps what it needs to go on after a kill.
+"""Folders of resumable work: where a training or a search keeps what it needs to go on.
 
-What is done is kept until DVC has recorded it: a kill that comes before would cost it.
+Finished work is kept until DVC has recorded it. A kill in between costs nothing.
 """
 
 import hashlib
@@ -18,23 +18,23 @@ from fifteen.common.fingerprints import fingerprint
 
 from filelock import FileLock, Timeout
 
-DONE = "done"  # a file in the folder of work that is done: what DVC had recorded, and where
+DONE = "done"  # marks finished work; holds the digest of dvc.lock at that time and the workspace
 
 
 def work_folder(name: str, decides: dict[str, Any], code: str) -> Path:
     """The folder of one piece of work, in `.fifteen` of the main repository.
 
-    Its name ends with a digest of all that decides the outcome, so that what differs in anything is
-    never resumed.
+    Its name ends with a digest of everything that decides the outcome, so that work with any
+    difference is never resumed.
 
     Args:
         name: of the model.
-        decides: plain data; the versions of the engines are added.
-        code: the module or script that does the work; its fingerprint decides too.
+        decides: plain data that decides the outcome; the versions of the libraries are added.
+        code: the module or script that does the work; its fingerprint is added.
     """
     content = decides | {
         "code": fingerprint(code),
-        "versions": [version(engine) for engine in ("tensorflow", "keras", "keras-tuner")],
+        "versions": [version(library) for library in ("tensorflow", "keras", "keras-tuner")],
     }
     folder = repository_root() / ".fifteen" / f"{name}-{digest(content)}"
     folder.parent.mkdir(exist_ok=True)
@@ -43,51 +43,52 @@ def work_folder(name: str, decides: dict[str, Any], code: str) -> Path:
 
 @contextmanager
 def at_work(folder: Path) -> Iterator[None]:
-    """A block that has the folder of a piece of work to itself; when it succeeds, that is done.
+    """A block that has a folder of work to itself; when it succeeds, the work is finished.
 
-    Work that is done is found as it was where DVC has recorded nothing since, as it then is to be
-    delivered again; where DVC has, it begins anew. Other work that is done is removed as soon as
-    DVC has recorded anything since, or something begins in another workspace.
+    Finished work is kept until DVC has recorded it, and delivered again if it is asked for before
+    that. Afterwards the same work starts from scratch. Other finished work is removed once DVC has
+    recorded anything since, or when work begins in another workspace.
     """
-    with FileLock(folder.with_suffix(".lock")):  # an orphan, or a parallel experiment, goes first
-        _remove_done(folder)
+    with FileLock(folder.with_suffix(".lock")):  # waits for an orphan or a parallel experiment
+        _remove_finished(folder)
         yield
         with new_file(folder / DONE) as partial:
             partial.write_text(f"{_recorded()} {Path.cwd()}", encoding="utf-8")
 
 
-def _remove_done(begins: Path) -> None:
+def _remove_finished(beginning: Path) -> None:
+    """Remove the finished work that `at_work` no longer keeps when `beginning` begins."""
     recorded = _recorded()
-    for path in begins.parent.glob(f"*/{DONE}"):
-        if path.parent == begins:
+    for path in beginning.parent.glob(f"*/{DONE}"):
+        if path.parent == beginning:
             if path.read_text(encoding="utf-8").partition(" ")[0] != recorded:
-                _remove(begins)
+                _remove(beginning)
         else:
             with suppress(Timeout), FileLock(path.parent.with_suffix(".lock"), timeout=0):
                 if path.exists() and path.read_text("utf-8") != f"{recorded} {Path.cwd()}":
                     _remove(path.parent)
-    for rest in begins.parent.glob("*.gone"):
+    for rest in beginning.parent.glob("*.gone"):
         shutil.rmtree(rest, ignore_errors=True)
 
 
 def _remove(folder: Path) -> None:
-    """All of it at one moment, as what a kill left of it would be taken for work to go on with."""
+    """Rename a folder, to be deleted later: a half-deleted one would look like work to resume."""
     folder.rename(folder.with_name(f"{folder.name}-{uuid.uuid4().hex[:8]}.gone"))
 
 
 def _recorded() -> str:
-    """A digest of what DVC has recorded in this workspace; every stage that it runs changes it."""
+    """A digest of dvc.lock in this workspace; every stage that DVC runs changes it."""
     files = sorted([*Path().glob("dvc.lock"), *Path().glob("*/dvc.lock")])
     return digest({str(path): md5(path) for path in files})
 
 
 def digest(content: dict[str, Any]) -> str:
-    """16 hexadecimal digits that stand for `content`, plain data."""
+    """16 hexadecimal digits of the SHA-256 of `content`, plain data."""
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def resume_key(work: Path) -> str:
-    """The name, unlike any other, of the work that is under way in the folder `work`."""
+    """The unique name of the work in the folder `work`; made at the first call."""
     path = work / "resume_key"
     if not path.exists():
         with new_file(path) as partial:
