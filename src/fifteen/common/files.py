@@ -90,3 +90,8 @@ def md5(path: Path) -> str:
     """The MD5 digest of a file in hexadecimal, as DVC uses it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def digest(content: dict[str, Any]) -> str:
+    """16 hexadecimal digits of the SHA-256 of `content`, plain data."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from fifteen.common import engines  # noqa: F401 - before anything that imports TensorFlow
 from fifteen.data.arrays import Part
 from fifteen.params.sections import Augmentation, Training
 

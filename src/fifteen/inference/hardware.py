@@ -8,13 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from fifteen.common.quiet import without_collections, without_greeting
+from fifteen.common import engines  # noqa: F401 - before anything that imports TensorFlow
 
-with without_greeting(), without_collections():
-    import keras
-    import tensorflow as tf
-
-tf.get_logger().setLevel("ERROR")  # not its warnings about retracing
+import keras
+import tensorflow as tf
 
 CPU_INFO = Path("/proc/cpuinfo")
 

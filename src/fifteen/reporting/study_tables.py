@@ -53,9 +53,9 @@ def changes_table(results: pd.DataFrame) -> pd.DataFrame:
     # A training, or a pair of them, that stands in several rows counts once.
     accuracies = {_training(rows): list(rows["val_accuracy"]) for rows in groups.values()}
     pairs = {
-        frozenset((_training(rows), _training(others[key]))): gains[key]
+        frozenset((_training(rows), _training(other))): gains[key]
         for key, rows in groups.items()
-        if gains[key]
+        if gains[key] and (other := others[key]) is not None
     }
     spread, _ = pooled_deviation(accuracies.values())
     spread_of_gains, freedom = pooled_deviation(pairs.values())

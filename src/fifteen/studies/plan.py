@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fifteen.common.errors import UserError
+from fifteen.common.files import digest
 from fifteen.params.changes import Section, changed, with_epochs
 from fifteen.params.messages import describe_problem
 from fifteen.params.reading import read_yaml
 from fifteen.params.sections import Data, Name, Params, Rule, Strict, Training
-from fifteen.training.work import digest
 
 from pydantic import Field, TypeAdapter, ValidationError
 

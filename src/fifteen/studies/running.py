@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fifteen.training.tracked import DATA, TrainingRun, training_run  # isort: skip  # TensorFlow, quietly
-
 from fifteen.common.errors import UserError
+from fifteen.common.files import digest
 from fifteen.common.fingerprints import fingerprint
 from fifteen.common.git import commit
 from fifteen.common.nested import flatten
@@ -28,7 +27,7 @@ from fifteen.studies.plan import Row
 from fifteen.training.checkpoint import load_variables
 from fifteen.training.fit import best_file, snapshot_file
 from fifteen.training.history import best_epoch
-from fifteen.training.work import digest
+from fifteen.training.tracked import DATA, TrainingRun, training_run
 
 import keras
 import numpy as np

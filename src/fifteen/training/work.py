@@ -3,8 +3,6 @@
 Finished work is kept until DVC has recorded it. A kill in between costs nothing.
 """
 
-import hashlib
-import json
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -13,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from fifteen.common.files import md5, new_file, repository_root
+from fifteen.common.files import digest, md5, new_file, repository_root
 from fifteen.common.fingerprints import fingerprint
 
 from filelock import FileLock, Timeout
@@ -80,11 +78,6 @@ def _recorded() -> str:
     """A digest of dvc.lock in this workspace; every stage that DVC runs changes it."""
     files = sorted([*Path().glob("dvc.lock"), *Path().glob("*/dvc.lock")])
     return digest({str(path): md5(path) for path in files})
-
-
-def digest(content: dict[str, Any]) -> str:
-    """16 hexadecimal digits of the SHA-256 of `content`, plain data."""
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def resume_key(work: Path) -> str:

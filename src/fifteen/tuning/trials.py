@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fifteen.common.errors import UserError
-from fifteen.common.files import read_json, write_json
+from fifteen.common.files import digest, read_json, write_json
 from fifteen.data.arrays import Classes, Part
 from fifteen.data.batches import steps_per_epoch
 from fifteen.inference.hardware import HardwareInUse
@@ -20,7 +20,6 @@ from fifteen.training.adaptation import adapted
 from fifteen.training.fit import train
 from fifteen.training.history import History
 from fifteen.training.schedules import learning_rates
-from fifteen.training.work import digest
 from fifteen.tuning.oracle import own_values
 from fifteen.tuning.progress import Progress
 

@@ -1,0 +1,9 @@
+"""Keras and TensorFlow without their messages; who uses them imports this module first."""
+
+from fifteen.common.quiet import without_collections, without_greeting
+
+with without_greeting(), without_collections():
+    import keras  # noqa: F401
+    import tensorflow as tf
+
+tf.get_logger().setLevel("ERROR")  # not its warnings about retracing
