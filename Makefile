@@ -25,7 +25,7 @@ help:  ## this list
 run: $(READY)  ## the whole pipeline on CIFAR-100; without it, the demo
 	@$(BIN)/python src/prepare.py --check; status=$$?; \
 	case $$status in \
-		0) $(BIN)/dvc repro && $(BIN)/python src/results.py ;; \
+		0) $(BIN)/dvc repro && $(BIN)/python src/promote.py && $(BIN)/python src/results.py ;; \
 		3) echo "Running the demo on the bundled digits instead." && $(AGAIN) --no-print-directory demo ;; \
 		*) exit $$status ;; \
 	esac

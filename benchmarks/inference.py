@@ -17,11 +17,11 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from fifteen.common.errors import UserError, run_stage
-from fifteen.reporting.tables import markdown_table
 from predict import BATCH
 
 import numpy as np
 from recorded_stage import RSS_UNIT
+from tabulate import tabulate
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = (32, 32, 3)
@@ -101,7 +101,7 @@ def main() -> None:
         ]
         for name, (speed, peak) in medians.items()
     ]
-    print(markdown_table(header, rows, text_columns=1))
+    print(tabulate(rows, header, tablefmt="pipe", disable_numparse=True))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from fifteen.common.files import read_json, write_json
 from fifteen.data.arrays import read_part
 from fifteen.inference import hardware
 from fifteen.params.reading import load_params
-from fifteen.reporting.tables import best_of
+from fifteen.reporting.numbers_file import best_first
 
 import numpy as np
 import prediction
@@ -227,7 +227,7 @@ def targets(
     most = max(overheads, key=overheads.get)
     answered = prediction.measure("champion", repeats, project.root, project.environment)
     first, thousand = answered.values()
-    best = best_of(read_json(project.root / "reports" / "metrics.json")["models"])
+    best = best_first(read_json(project.root / "reports" / "metrics.json")["models"])[0]
     opened = [ui(project) for _ in range(repeats)]
     new, again = store_seconds(repeats)
     return [

@@ -25,7 +25,6 @@ from fifteen.networks.build import build_network
 from fifteen.params.reading import load_params
 from fifteen.params.search_space import with_values
 from fifteen.params.sections import Params, Training
-from fifteen.reporting.tables import markdown_table
 from fifteen.training.adaptation import adapted
 from fifteen.training.checkpoint import load_variables
 from fifteen.training.fit import best_file, train
@@ -34,6 +33,7 @@ from fifteen.training.schedules import learning_rates
 
 import keras
 import numpy as np
+from tabulate import tabulate
 
 RESULTS, PAGE = Path("benchmarks/small_data.json"), Path("docs/small_data.md")
 MODELS = ("baseline", "tuned", "swift_tiny", "swift_small", "swift")
@@ -126,7 +126,7 @@ epoch is chosen by other images than those that are counted. *pipeline*: as the 
 training to the data; *as on CIFAR-100*: with the batches of params.yaml; *scaled rates*: with
 learning rates scaled by the square root of the batch size too.
 
-{markdown_table(header, rows, text_columns=2)}
+{tabulate(rows, header, tablefmt="pipe", disable_numparse=True)}
 
 Measured by `python benchmarks/small_data.py` on {"; ".join(machines)}.
 """

@@ -106,10 +106,10 @@ def picture(driver: webdriver.Chrome) -> bytes:
 def shoot_report(driver: webdriver.Chrome) -> None:
     """The report on a screen and on a phone, and its charts."""
     address = Path("reports/report.html").resolve().as_uri()
-    drawn = "#calibration-chart svg"  # the last of its charts
+    drawn = "#chart-reliability svg"  # the last of its charts
     shoot(driver, address, "report-desktop", (1280, 1000), drawn)
     shoot(driver, address, "report-phone", (390, 844), drawn)
-    shoot(driver, f"{address}#classes", "report-classes", (1280, 1000), drawn)
+    shoot(driver, f"{address}#classes-and-mistakes", "report-classes", (1280, 1000), drawn)
 
 
 def shoot_plots(driver: webdriver.Chrome) -> None:

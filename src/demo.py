@@ -7,14 +7,15 @@ Usage: python src/demo.py [-S KEY=VALUE …]
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from fifteen.common.errors import run_stage
 from fifteen.common.experiments import experiments, read_from_experiment, run_experiment
 from fifteen.common.files import new_file
 from fifteen.common.git import require_full_clone, workspace_is_clean
-from fifteen.reporting.tables import headline, setting
-from fifteen.reporting.terminal import next_steps, results
+from fifteen.reporting.terminal import headline, next_steps, results
+from promote import promote
 
 OVERRIDES, METRICS = Path("demo.txt"), Path("reports/metrics.json")
 PAGE = Path("reports/report.html")
@@ -39,7 +40,7 @@ def on_cifar100() -> str:
     metrics = json.loads(METRICS.read_text(encoding="utf-8"))
     if metrics["source"] != "cifar100":
         return ""
-    return f"On CIFAR-100: {headline(metrics)}\n({setting(metrics)})\n"
+    return f"On CIFAR-100: {headline(metrics)}"
 
 
 def main() -> None:
@@ -64,8 +65,10 @@ def main() -> None:
     page = Path(".fifteen") / "demo-report.html"
     with new_file(page) as partial:
         partial.write_text(read_from_experiment(NAME, PAGE), encoding="utf-8")
+    promote(metrics)
     change = "python src/demo.py -S variants.snapshot.schedule.peak=0.002"
-    print(f"\n{results(metrics)}\n{on_cifar100()}\n{next_steps(page, metrics['source'], change)}")
+    print(f"\n{results(metrics, sys.stdout.isatty())}\n{on_cifar100()}")
+    print(next_steps(page, metrics["source"], change), end="")
 
 
 if __name__ == "__main__":

@@ -1,46 +1,35 @@
-import shutil
 from pathlib import Path
 
 from fifteen.common.errors import UserError
-from fifteen.common.files import write_json
-from results import BEGIN, END, summary, with_table
+from fifteen.common.files import read_json
+from fifteen.params.reading import load_params
+from fifteen.reporting.content import short_content
+from fifteen.reporting.documents import render
+from fifteen.studies.measurements import measured_by_kind
+from results import BEGIN, END, with_results
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_table_goes_between_its_markers():
+def test_the_results_go_between_their_markers():
     readme = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    found = with_table(readme, "| new |\n")
-    assert found == f"before\n{BEGIN}\n\n| new |\n\n{END}\nafter\n"
-    assert with_table(found, "| new |\n") == found
+    once = with_results(readme, "| new |\n")
+    assert once == f"before\n{BEGIN}\n\n| new |\n\n{END}\nafter\n"
+    assert with_results(once, "| new |\n") == once
 
 
 @pytest.mark.parametrize("readme", ["", f"{BEGIN}\n", f"{END}\n{BEGIN}\n"])
 def test_a_readme_without_its_markers(readme):
     with pytest.raises(UserError, match=r"README\.md lacks"):
-        with_table(readme, "")
+        with_results(readme, "")
 
 
 def test_the_readme_shows_the_committed_results():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert with_table(readme, summary(ROOT / "reports")) == readme, "run `make readme`"
-
-
-def test_searches_and_seeds_are_read_where_they_are(tmp_path):
-    (tmp_path / "models" / "tuned").mkdir(parents=True)
-    for measured in ("ablations", "ensembles"):
-        shutil.copytree(ROOT / "reports" / measured, tmp_path / measured)
-    shutil.copy(ROOT / "reports/metrics.json", tmp_path)
-    alone = summary(tmp_path)
-    shutil.copy(ROOT / "reports/models/tuned/search.json", tmp_path / "models" / "tuned")
-    seed = {"validation_accuracy": 0.7, "test_accuracy": 0.71, "test_tta_accuracy": None}
-    seed |= {"seed": 1, "method": None, "training": {}}
-    seed |= {"train_seconds": 9.0, "hardware": {"device": "d", "precision": "float32"}}
-    write_json(tmp_path / "seeds.json", {"swift": [seed]})
-    found = summary(tmp_path)
-    assert found.startswith(alone)
-    assert "Where several models share the 15 epochs of baseline, " in alone
-    assert "What of the hyperparameters found for tuned did it" in found
-    assert "| swift | 1 | 70.00 | 71.00 |" in found
+    metrics = read_json(ROOT / "reports/metrics.json")
+    content = short_content(
+        metrics, measured_by_kind(load_params(ROOT / "params.yaml"), ROOT / "studies")
+    )
+    assert with_results(readme, render("readme.md.j2", content)) == readme, "run `make readme`"

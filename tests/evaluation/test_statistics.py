@@ -1,7 +1,19 @@
 import json
 import math
 
-from fifteen.evaluation.statistics import compare, mcnemar_p, paired_difference
+from fifteen.evaluation.statistics import (
+    compare,
+    difference_of_shares,
+    errors_beyond_chance,
+    interval_over_images,
+    interval_over_seeds,
+    mcnemar_p,
+    paired_difference,
+    pooled_deviation,
+    turned,
+    verdict_beyond,
+    verdict_of,
+)
 
 import numpy as np
 import pytest
@@ -170,3 +182,47 @@ def test_comparison_is_plain_json():
 def test_refuses(function, correct_a, correct_b, message):
     with pytest.raises(ValueError, match=message):
         function(correct_a, correct_b)
+
+
+def test_verdicts_by_interval_and_by_standard_errors():
+    bounds = [(0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1), (0.0, 0.1)]
+    assert [verdict_of(*one) for one in bounds] == ["better", "worse", "same", "same"]
+    differences = (0.021, -0.021, 0.02)
+    assert [verdict_beyond(d, 0.01, 2) for d in differences] == ["better", "worse", "same"]
+
+
+def test_a_comparison_turned_round_and_back_is_the_same():
+    comparison = {"a": "x", "b": "y", "difference": 0.1, "ci95": [0.05, 0.2], "verdict": "better"}
+    other = turned(comparison)
+    assert other["ci95"] == [-0.2, -0.05]
+    assert (other["a"], other["difference"], other["verdict"]) == ("y", -0.1, "worse")
+    assert turned(other) == comparison
+
+
+def test_a_difference_of_shares_by_hand():
+    difference, error = difference_of_shares(0.6, 0.5, 100)
+    assert difference == pytest.approx(0.1)
+    assert error == pytest.approx(((0.24 + 0.25) / 100) ** 0.5)
+
+
+def test_a_pooled_deviation_by_hand():
+    # squares 2·1² and 2·2² with 1 degree of freedom each; a group of one adds nothing
+    deviation, freedom = pooled_deviation([[1, 3], [5, 9], [4]])
+    assert (deviation, freedom) == (pytest.approx(5**0.5), 2)
+    assert pooled_deviation([[1], [2]]) == (None, 0)
+
+
+def test_students_t_over_seeds_by_hand():
+    assert errors_beyond_chance(14) == pytest.approx(2.1448, abs=1e-4)
+    # mean 2, deviation 1, standard error 1/√3, t of 2 degrees of freedom 4.3027
+    middle, low, high = interval_over_seeds([1, 2, 3])
+    assert (middle, high) == (2, pytest.approx(2 + 4.3027 / 3**0.5, abs=1e-4))
+    assert low == pytest.approx(4 - high)
+
+
+def test_an_interval_over_images_takes_the_mean_over_seeds_first():
+    a, b = np.array([[True] * 4, [True, True, False, False]]), np.array([[False] * 4] * 2)
+    middle, low, high = interval_over_images(a, b)  # of 1, 1, 0.5, 0.5
+    error = (4 * 0.25**2 / 3) ** 0.5 / 2
+    assert (middle, high) == (0.75, pytest.approx(0.75 + 1.96 * error))
+    assert low == pytest.approx(1.5 - high)

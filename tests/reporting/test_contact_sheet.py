@@ -37,25 +37,8 @@ def test_many_classes_get_a_grid_of_ten_columns():
     assert centres == pytest.approx([2 * n for n in range(100)], abs=1)
 
 
-def test_a_class_with_too_few_images_leaves_a_gap():
-    labels = np.array([0, 1, 1])
-    sheet = contact_sheet(plain_images(labels), labels, ["a", "b"])
-    assert red_at(sheet, sheet.width - 20, 20) == 255
-
-
-def test_same_data_same_picture():
-    labels = np.repeat(np.arange(30), 2)
-    images = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
-    names = [f"c{n}" for n in range(30)]
-    assert contact_sheet(images, labels, names) == contact_sheet(images, labels, names)
-
-
 def test_a_numbered_strip_has_rows_of_images_at_twice_their_size():
     strip = numbered_strip(list(plain_images(np.arange(100, 103))), columns=2)
     assert strip.size == (2 * 72, 2 * 87)
     assert [red_at(strip, *place) for place in ((30, 40), (102, 40), (30, 127))] == [200, 202, 204]
     assert red_at(strip, 102, 127) == 255  # nothing
-
-
-def test_a_strip_of_nothing_is_white():
-    assert numbered_strip([]).getcolors() == [(720, (255, 255, 255))]

@@ -32,12 +32,6 @@ def test_confusion_of_many_classes_has_sparse_ticks_and_no_numbers():
     assert "square-root" in bar.get_ylabel()
 
 
-def test_rare_mistakes_are_visible():
-    norm = confusion_figure(np.eye(3, dtype=int), NAMES, "").axes[0].images[0].norm
-    assert norm(0.01) == pytest.approx(0.1)
-    assert norm(1.0) == 1
-
-
 def test_confusion_must_fit_the_names():
     with pytest.raises(ValueError, match=r"\(3, 2\) does not fit 3 classes"):
         confusion_figure(np.zeros((3, 2)), NAMES, "")
@@ -59,12 +53,6 @@ def test_mistakes_are_the_surest_first_and_only_mistakes():
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), pictures[2])
 
 
-def test_no_mistakes():
-    figure = mistakes_figure(images(3), np.arange(3), np.eye(3), NAMES)
-    assert not figure.axes
-    assert figure.get_suptitle() == "No test image is misclassified"
-
-
 def test_confused_pairs_show_their_first_images():
     labels, predicted = np.array([0, 0, 1, 0, 2]), np.array([1, 1, 0, 1, 2])
     pairs = [
@@ -73,17 +61,11 @@ def test_confused_pairs_show_their_first_images():
         {"true": "cup", "predicted": "bee", "count": 0},
     ]
     pictures = images(5)
-    figure = confused_pairs_figure(pictures, labels, predicted, NAMES, pairs, 2, examples=2)
+    figure = confused_pairs_figure(pictures, labels, predicted, NAMES, pairs, 2)
     shown = [axes.images[0].get_array() for axes in figure.axes]
-    np.testing.assert_array_equal(shown, pictures[[0, 1, 2]])
-    titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert titles == ["apple → bee (3)", "", "bee → apple (1)"]
-
-
-def test_no_confused_pairs():
-    figure = confused_pairs_figure(images(3), np.arange(3), np.arange(3), NAMES, [])
-    assert not figure.axes
-    assert figure.get_suptitle() == "No two classes are confused"
+    np.testing.assert_array_equal(shown, pictures[[0, 1, 3, 2]])
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["apple →\nbee (3)", "", "", "bee →\napple (1)"]
 
 
 def test_names_are_text_not_formulas(tmp_path):
@@ -93,13 +75,8 @@ def test_names_are_text_not_formulas(tmp_path):
     save_png(mistakes_figure(images(3), np.arange(3), probabilities, names), tmp_path / "wrong.png")
 
 
-def test_files_are_small(tmp_path):
-    rng = np.random.default_rng(0)
-    matrix = rng.multinomial(100, rng.dirichlet(np.full(100, 0.1)), size=100) + 40 * np.eye(100)
-    names = [f"class number {index}" for index in range(100)]
-    save_png(confusion_figure(matrix, names, "a model"), tmp_path / "confusion.png")
-    assert (tmp_path / "confusion.png").stat().st_size < 150_000
-    probabilities = rng.dirichlet(np.ones(100), size=24)
-    labels = (probabilities.argmax(axis=1) + 1) % 100
-    save_png(mistakes_figure(images(24), labels, probabilities, names), tmp_path / "mistakes.png")
-    assert (tmp_path / "mistakes.png").stat().st_size < 200_000
+def test_nothing_to_show():
+    none = mistakes_figure(images(3), np.arange(3), np.eye(3), NAMES)
+    assert (none.axes, none.get_suptitle()) == ([], "No test image is misclassified")
+    none = confused_pairs_figure(images(3), np.arange(3), np.arange(3), NAMES, [])
+    assert (none.axes, none.get_suptitle()) == ([], "No two classes are confused")

@@ -69,9 +69,11 @@ def test_a_single_model(single):
     test = {column: line.pop(column) for column in ("test_accuracy", "test_tta_accuracy")}
     alone = line.pop("single_accuracy")
     assert all(value != value for value in (*test.values(), alone))  # NaN
+    assert len(line.pop("training")) == 16
     assert line == {
         "study": "mine",
         "row": "a",
+        "base": "baseline",
         "what": "a",
         "order": 0,
         "seed": 2,

@@ -1,14 +1,23 @@
-"""Is one model better than another, or was it the luck of these test images?
+"""The only module that says whether a difference is real.
 
-Both models are judged on the same images, so everything here is paired. Images that both get right
-or both get wrong say nothing about the difference: only the discordant ones, right for one model
-and wrong for the other, do.
+Two networks are judged on the same images, so that everything about them is paired. Images that
+both get right or both get wrong say nothing about the difference: only the discordant ones, right
+for one network and wrong for the other, do. Recipes are judged over seeds.
 """
 
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from math import sqrt
+from statistics import fmean, stdev
+from typing import Any, Literal
 
 import numpy as np
 from scipy import stats
+
+Verdict = Literal["better", "worse", "same"]
+
+OPPOSITE: dict[Verdict, Verdict] = {"better": "worse", "worse": "better", "same": "same"}
+# A difference of two shares of independent images is beyond chance from so many standard errors on.
+BEYOND_CHANCE = 2.0
 
 
 def mcnemar_p(correct_a: np.ndarray, correct_b: np.ndarray) -> float:
@@ -83,13 +92,101 @@ def compare(correct_a: np.ndarray, correct_b: np.ndarray) -> dict[str, Any]:
         ValueError: The arguments are not booleans of one common shape (N,), N > 0.
     """
     difference, (low, high) = paired_difference(correct_a, correct_b)
-    verdict = "better" if low > 0 else "worse" if high < 0 else "same"
     return {
         "difference": difference,
         "ci95": [low, high],
         "mcnemar_p": mcnemar_p(correct_a, correct_b),
-        "verdict": verdict,
+        "verdict": verdict_of(low, high),
     }
+
+
+def verdict_of(low: float, high: float) -> Verdict:
+    """What a 95 % interval of a difference says: "same" where it includes 0."""
+    return "better" if low > 0 else "worse" if high < 0 else "same"
+
+
+def verdict_beyond(difference: float, error: float, errors: float) -> Verdict:
+    """What a difference and its standard error say: "same" up to so many standard errors."""
+    if abs(difference) <= errors * error:
+        return "same"
+    return "better" if difference > 0 else "worse"
+
+
+def turned(comparison: Mapping[str, Any]) -> dict[str, Any]:
+    """A comparison of a with b as one of b with a.
+
+    Args:
+        comparison: an entry of `comparisons` in metrics.json.
+    """
+    low, high = comparison["ci95"]
+    return {
+        **comparison,
+        "a": comparison["b"],
+        "b": comparison["a"],
+        "difference": -comparison["difference"],
+        "ci95": [-high, -low],
+        "verdict": OPPOSITE[comparison["verdict"]],
+    }
+
+
+def difference_of_shares(a: float, b: float, images: int) -> tuple[float, float]:
+    """Share a minus share b, and its standard error as if of two independent sets of images.
+
+    On the same images the standard error is smaller than this.
+    """
+    return a - b, sqrt((a * (1 - a) + b * (1 - b)) / images)
+
+
+def pooled_deviation(groups: Iterable[Sequence[float]]) -> tuple[float | None, int]:
+    """The standard deviation within groups, each around its own mean.
+
+    √(Σ over groups Σ (x − mean)² / Σ (n − 1)), for groups that differ in their means alone. Two or
+    three seeds say next to nothing about the spread of one recipe; all recipes together do, if
+    their spread is about the same.
+
+    Returns:
+        The deviation, None where no group has two values, and its degrees of freedom, Σ (n − 1).
+    """
+    squares, freedom = 0.0, 0
+    for group in groups:
+        mean = fmean(group)
+        squares += sum((value - mean) ** 2 for value in group)
+        freedom += len(group) - 1
+    return sqrt(squares / freedom) if freedom else None, freedom
+
+
+def errors_beyond_chance(freedom: int) -> float:
+    """How many standard errors chance exceeds in 1 of 20 cases: Student's t, 97.5 % quantile."""
+    return float(stats.t.ppf(0.975, freedom))
+
+
+def interval_over_seeds(differences: Sequence[float]) -> tuple[float, float, float]:
+    """The mean difference of at least two seeds with its 95 % interval (Student's t).
+
+    Returns:
+        Mean, lower and upper bound.
+    """
+    middle, error = fmean(differences), stdev(differences) / sqrt(len(differences))
+    half = errors_beyond_chance(len(differences) - 1) * error
+    return middle, middle - half, middle + half
+
+
+def interval_over_images(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
+    """Accuracy of a minus that of b on the same images, with its 95 % interval.
+
+    The sample is the images, each with its mean over the seeds; the interval is that of a mean of
+    many independent numbers. What other seeds would change is in it as far as images show it.
+
+    Args:
+        a: which images are right with each seed, shape (seeds, N), bool.
+        b: The same for another model.
+
+    Returns:
+        Mean, lower and upper bound.
+    """
+    difference = a.mean(axis=0) - b.mean(axis=0)
+    middle, error = difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))
+    return float(middle), float(middle - 1.96 * error), float(middle + 1.96 * error)
 
 
 def _discordant(correct_a: np.ndarray, correct_b: np.ndarray) -> tuple[int, int]:

@@ -1,343 +1,246 @@
-"""Interactive charts for the report, as Vega-Lite specifications.
+"""The charts of the report, one function each, from data frames to Altair.
 
-They are drawn on white; the page turns them dark where the reader's screen is. What a colour says
-is said by a shape or a number too.
+Shares are from 0 to 1. Colours are those of Okabe and Ito (2008), which people with any colour
+vision tell apart; a shape or a position says the same as a colour.
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from fifteen.reporting.style import GREY
+import altair as alt
+import pandas as pd
 
-import numpy as np
+Channel = TypeVar("Channel", alt.X, alt.Y)
 
-Spec = dict[str, Any]
+# Okabe and Ito without the yellow, which vanishes on white.
+PALETTE = ["#000000", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00", "#cc79a7", "#6b6b6b"]
+SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-left"]
+BLUE, ORANGE, GREY, INK = "#0072b2", "#d55e00", "#8a8a8a", "#1d1f21"
+VERDICTS = ["better", "not distinguishable", "worse"]
+WIDTH, ROW = 560, 24
+ON_TOP = alt.Legend(title=None, orient="top")
+AT_SIDE = alt.Legend(title=None, orient="right")
+EPOCHS = alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1))
 
-SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # a name; nothing is loaded from it
-CURVES = {
-    "val_accuracy": "validation accuracy",
-    "train_accuracy": "training accuracy",
-    "val_loss": "validation loss",
-    "train_loss": "training loss",
-}
-PERCENT = ".1%"
-INK, BLUE, ORANGE = "#1d1f21", "#0072b2", "#d55e00"
-BAR = "#949494"  # as light as a bar may be on white, for what is drawn on it
-SHAPES = (
-    *("circle", "square", "triangle-up", "diamond"),
-    *("cross", "triangle-down", "triangle-right", "triangle-left"),
-)
-CELL = 24  # pixels; a number of two digits fits in
+alt.data_transformers.disable_max_rows()
 
 
-def curves_chart(
-    histories: Mapping[str, Mapping[str, np.ndarray]], colours: Mapping[str, str]
-) -> Spec:
-    """A quantity after each epoch, one line per model; the reader chooses the quantity.
+def accuracy_chart(models: pd.DataFrame) -> alt.TopLevelMixin:
+    """Test accuracy against training time, one point per model; a larger point, more parameters.
 
     Args:
-        histories: per model the columns of history.csv, `epoch` and those of `CURVES`.
-        colours: of each model.
+        models: as `fifteen.reporting.frames.models_frame` gives it.
     """
-    rows = [
-        {"model": model, "epoch": int(epoch)} | {key: _rounded(columns[key][i]) for key in CURVES}
-        for model, columns in histories.items()
-        for i, epoch in enumerate(columns["epoch"])
-    ]
-    formatted = "format(datum.value, indexof(quantity, 'loss') < 0 ? '{}' : '{}')".format
-    colour, points = _look("model", list(histories), [colours[model] for model in histories])
-    return _chart(
-        "Accuracy or loss of each model after each epoch",
-        rows,
-        height=320,
-        params=[
-            _choice("quantity", list(CURVES), list(CURVES.values())),
-            _choice("model", [None, *histories], ["all", *histories]),
-        ],
-        transform=[
-            {"calculate": "datum[quantity]", "as": "value"},
-            {"calculate": formatted(PERCENT, ".4f"), "as": "shown"},
-        ],
-        encoding={
-            "x": {"field": "epoch", "type": "quantitative", "axis": {"tickMinStep": 1}},
-            "y": {
-                "field": "value",
-                "type": "quantitative",
-                "scale": {"zero": False},
-                "axis": {
-                    "title": {"expr": f"({json.dumps(CURVES)})[quantity]"},
-                    "labelExpr": formatted("~%", "~g"),
-                },
-            },
-            "color": colour,
-            "opacity": {
-                "condition": {"test": "model == null || datum.model == model", "value": 1},
-                "value": 0.1,
-            },
-            "tooltip": [
-                {"field": "model"},
-                {"field": "epoch"},
-                {"field": "shown", "title": "value"},
-            ],
-        },
-        layer=[{"mark": "line"}, points],
+    family = models["kind"].where(models["kind"] == "single", "ensemble")
+    # An ensemble lies on top of the network that it is made of: one name for both is enough.
+    data = models.assign(family=family, label=models["model"].where(family == "single", ""))
+    time = alt.Scale(type="log", nice=False, padding=80)
+    area = alt.Scale(type="sqrt", range=[40, 900])
+    base = alt.Chart(data).encode(
+        x=alt.X("seconds:Q", title="seconds of training", scale=time),
+        y=_share(alt.Y, "test", "test accuracy", full=False),
     )
+    points = base.mark_circle(opacity=0.75, stroke=INK, strokeWidth=0.5).encode(
+        size=alt.Size("parameters:Q", scale=area, legend=alt.Legend(values=[1e6, 1e7, 5e7])),
+        color=_colour("family", {"single": BLUE, "ensemble": ORANGE}),
+        tooltip=["model", _percent("test"), "parameters", alt.Tooltip("seconds", format=".0f")],
+    )
+    rules = base.mark_rule().encode(y="test_low:Q", y2="test_high:Q")
+    names = base.mark_text(align="left", dx=12, dy=-8).encode(text="label:N")
+    return _finished(alt.layer(rules, points, names), height=320)
 
 
-def per_class_chart(
-    accuracies: Mapping[str, np.ndarray],
-    intervals: Mapping[str, np.ndarray],
-    names: Sequence[str],
-    superclasses: Sequence[str] | None,
-) -> Spec:
-    """A bar for each class with its interval, sorted; the reader chooses the model.
+def differences_chart(models: pd.DataFrame) -> alt.TopLevelMixin:
+    """Difference in test accuracy from the baseline with its 95 % interval, one row per model."""
+    rows = models.dropna(subset=["difference"])
+    return _intervals(rows, "model", "difference", "test accuracy minus the baseline's")
+
+
+def ladder_chart(changes: pd.DataFrame) -> alt.TopLevelMixin:
+    """A waterfall: from the accuracy of one row of a study to that of the next.
 
     Args:
-        accuracies: per model, (classes,) shares; the first model is shown first.
-        intervals: per model, (classes, 2) their 95 % intervals.
-        names: of the classes.
-        superclasses: the name of that of each class, None where there are none.
+        changes: what, accuracy, error, gain and verdict of consecutive rows.
     """
-    rows = [
-        {
-            "model": model,
-            "class": names[i],
-            "accuracy": _rounded(share),
-            "low": _rounded(intervals[model][i][0]),
-            "high": _rounded(intervals[model][i][1]),
-        }
-        | ({"superclass": superclasses[i]} if superclasses else {})
-        for model, shares in accuracies.items()
-        for i, share in enumerate(shares)
-    ]
-    interval = f"format(datum.low, '{PERCENT}') + ' to ' + format(datum.high, '{PERCENT}')"
-    tooltip: list[Spec] = [
-        {"field": "class"},
-        {"field": "accuracy", "format": PERCENT},
-        {"field": "interval", "title": "95 % interval"},
-    ]
-    if superclasses:
-        tooltip.append({"field": "superclass"})
-    bar = {
-        "mark": "bar",
-        "encoding": {
-            "x": {
-                "field": "accuracy",
-                "type": "quantitative",
-                "scale": {"domain": [0, 1]},
-                "axis": {"format": "%", "orient": "top"},
-                "title": None,
-            },
-            "color": {
-                "condition": [
-                    {"test": "datum.from_best == 1", "value": BLUE},
-                    {"test": "datum.from_worst == 1", "value": ORANGE},
-                ],
-                "value": BAR,
-            },
-        },
-    }
-    rule = {
-        "mark": {"type": "rule", "color": INK, "strokeWidth": 0.75},
-        "encoding": {"x": {"field": "low", "type": "quantitative"}, "x2": {"field": "high"}},
-    }
-    return _chart(
-        "Test accuracy of each class under one model",
-        rows,
-        height=13 * len(names),
-        params=[_choice("model", list(accuracies))],
-        transform=[
-            {"filter": "datum.model == model"},
-            {"calculate": interval, "as": "interval"},
-            {
-                "window": [{"op": "rank", "as": "from_best"}],
-                "sort": [{"field": "accuracy", "order": "descending"}],
-            },
-            {
-                "window": [{"op": "rank", "as": "from_worst"}],
-                "sort": [{"field": "accuracy", "order": "ascending"}],
-            },
-        ],
-        encoding={
-            "y": {
-                "field": "class",
-                "sort": {"field": "accuracy", "op": "max", "order": "descending"},
-                "title": None,
-            },
-            "tooltip": tooltip,
-        },
-        layer=[bar, rule],
+    before, error = changes["accuracy"].shift().fillna(changes["accuracy"]), changes["error"]
+    low, high = changes["accuracy"] - error, changes["accuracy"] + error
+    data = _worded(changes, "gain").assign(before=before, low=low, high=high)
+    base = alt.Chart(data.assign(edge=high.fillna(before).clip(lower=before))).encode(
+        y=_rows("what", data)
     )
+    bars = base.mark_bar(height=14).encode(
+        x=_share(alt.X, "before", "validation accuracy", full=False),
+        x2="accuracy:Q",
+        color=_colour("verdict", dict(zip(VERDICTS, (BLUE, GREY, ORANGE), strict=True))),
+    )
+    dots = base.mark_point(filled=True, color=INK, size=30).encode(x="accuracy:Q")
+    errors = base.mark_rule(color=INK).encode(x="low:Q", x2="high:Q")
+    texts = base.mark_text(align="left", dx=8).encode(x="edge:Q", text="label:N")
+    return _finished(alt.layer(bars, errors, dots, texts), height=ROW * len(data))
 
 
-def confusion_chart(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> Spec:
-    """What images of each class are taken for, in percent; the reader chooses the model.
+def left_out_chart(changes: pd.DataFrame) -> alt.TopLevelMixin:
+    """Differences from a reference when one thing is left out or replaced, with standard errors."""
+    low, high = (changes["gain"] + sign * changes["gain_error"] for sign in (-1, 1))
+    title = "difference in validation accuracy, ± standard error"
+    return _intervals(changes.assign(low=low, high=high), "what", "gain", title)
+
+
+def designs_chart(designs: pd.DataFrame) -> alt.TopLevelMixin:
+    """What the best rule of each ensemble gains over one model of the whole budget."""
+    names = {f"best_{key}": key for key in ("gain", "low", "high", "verdict")}
+    data = designs.rename(columns=names).assign(
+        design=designs["row"] + " (" + designs["study"] + ")"
+    )
+    return _intervals(data, "design", "gain", "validation accuracy minus that of one model")
+
+
+def curves_chart(histories: pd.DataFrame) -> alt.TopLevelMixin:
+    """Validation accuracy of each model after each epoch."""
+    names = list(histories["model"].unique())
+    colours = {name: PALETTE[at % len(PALETTE)] for at, name in enumerate(names)}
+    base = alt.Chart(histories).encode(
+        x=EPOCHS,
+        y=_share(alt.Y, "val_accuracy", "validation accuracy", full=False),
+        color=_colour("model", colours, AT_SIDE),
+        tooltip=["model", "epoch", _percent("val_accuracy"), _percent("train_accuracy")],
+    )
+    shapes = alt.Scale(domain=names, range=SHAPES)
+    points = base.mark_point(filled=True, size=45).encode(
+        shape=alt.Shape("model:N", sort=names, scale=shapes, legend=AT_SIDE)
+    )
+    return _finished(alt.layer(base.mark_line(), points), height=340)
+
+
+def learning_rates_chart(rates: pd.DataFrame) -> alt.TopLevelMixin:
+    """The learning rate over the epochs, a panel with a scale of its own per model."""
+    axis = alt.Axis(tickCount=3, format="~g")
+    panel = alt.Chart(rates).mark_line(color=BLUE)
+    panel = panel.encode(x="epoch:Q", y=alt.Y("learning_rate:Q", title=None, axis=axis))
+    names = alt.Facet("model:N", title=None, sort=list(rates["model"].unique()))
+    panels = panel.properties(width=180, height=90).facet(names, columns=3)
+    return _styled(panels.resolve_scale(y="independent"))
+
+
+def worst_classes_chart(worst: pd.DataFrame, shown: str) -> alt.TopLevelMixin:
+    """The ten worst classes of one model with their 95 % intervals.
 
     Args:
-        matrices: per model, (C, C) counts; rows are true classes, columns predicted ones.
-        names: the C names.
+        worst: as `fifteen.reporting.frames.worst_classes_frame` gives it.
+        shown: the model at first; the page's list of models sets the parameter `model`.
     """
-    rows = [
-        {
-            "model": model,
-            "true": names[true],
-            "predicted": names[found],
-            "images": int(count),
-            "share": _rounded(count / max(matrix[true].sum(), 1)),
-        }
-        for model, matrix in matrices.items()
-        for (true, found), count in np.ndenumerate(matrix)
-        if count
-    ]
-    cell = {
-        "mark": "rect",
-        "encoding": {
-            "color": {
-                "field": "share",
-                "type": "quantitative",
-                "scale": {"scheme": "blues", "type": "sqrt", "domain": [0, 1]},
-                "legend": None,
-            },
-        },
-    }
-    number = {
-        "transform": [{"filter": "datum.share >= 0.005"}],  # the rest would read 0
-        "mark": {"type": "text", "fontSize": 9},
-        "encoding": {
-            "text": {"field": "percent"},
-            "color": {"condition": {"test": "datum.share > 0.35", "value": "white"}, "value": INK},
-        },
-    }
-    return _chart(
-        "Confusion matrix of one model",
-        rows,
-        width={"step": CELL},
-        height={"step": CELL},
-        params=[_choice("model", list(matrices))],
-        transform=[
-            {"filter": "datum.model == model"},
-            {"calculate": "round(100 * datum.share)", "as": "percent"},
-        ],
-        encoding={
-            "y": {
-                "field": "true",
-                "scale": {"domain": list(names)},
-                "title": "true",
-            },
-            "x": {
-                "field": "predicted",
-                "scale": {"domain": list(names)},
-                "axis": {"labelAngle": -90},
-                "title": "predicted",
-            },
-            "tooltip": [
-                {"field": "true"},
-                {"field": "predicted"},
-                {"field": "images"},
-                {"field": "share", "format": PERCENT},
-            ],
-        },
-        layer=[cell, number],
+    base = alt.Chart(worst).encode(
+        y=alt.Y("class:N", sort=alt.SortField("place"), title=None),
+        tooltip=["class", _percent("accuracy"), _percent("low"), _percent("high")],
     )
+    bars = base.mark_bar(color=BLUE, height=14)
+    bars = bars.encode(x=_share(alt.X, "accuracy", "test accuracy"))
+    errors = base.mark_rule(color=INK, strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
+    one = _of_one_model(alt.layer(bars, errors), shown)
+    return _finished(one, height=ROW * int(worst["place"].max()))
 
 
-def calibration_chart(
-    diagrams: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]],
-) -> Spec:
-    """How often a model is right that is so sure; the reader chooses the model.
+def reliability_chart(reliability: pd.DataFrame, shown: str) -> alt.TopLevelMixin:
+    """How often answers of one model are right by how probable they are said to be.
 
     Args:
-        diagrams: per model and kind of probabilities (as they come, calibrated), the `count`,
-            `confidence` and `accuracy` of each bin that is not empty.
+        reliability: model, probabilities, images, confidence and accuracy of each bin.
+        shown: as in `worst_classes_chart`.
     """
-    rows = [
-        {
-            "model": model,
-            "probabilities": kind,
-            "images": int(diagram["count"][i]),
-            "confidence": _rounded(diagram["confidence"][i]),
-            "accuracy": _rounded(diagram["accuracy"][i]),
-        }
-        for model, kinds in diagrams.items()
-        for kind, diagram in kinds.items()
-        for i in range(len(diagram["count"]))
-    ]
-    share = {"type": "quantitative", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
-    perfect = {
-        "data": {"values": [{"confidence": 0, "accuracy": 0}, {"confidence": 1, "accuracy": 1}]},
-        "mark": {"type": "line", "color": GREY, "strokeDash": [4, 4]},
-        "encoding": {
-            "x": {"field": "confidence", "type": "quantitative"},
-            "y": {"field": "accuracy", "type": "quantitative"},
-        },
-    }
-    kinds = list(dict.fromkeys(row["probabilities"] for row in rows))
-    colour, points = _look("probabilities", kinds, [ORANGE, BLUE])
-    measured = {
-        "transform": [{"filter": "datum.model == model"}],
-        "encoding": {
-            "x": {"field": "confidence", "title": "mean probability of the answer", **share},
-            "y": {"field": "accuracy", "title": "share that is right", **share},
-            "color": colour,
-            "tooltip": [
-                {"field": "probabilities"},
-                {"field": "confidence", "format": PERCENT},
-                {"field": "accuracy", "format": PERCENT},
-                {"field": "images"},
-            ],
-        },
-        "layer": [{"mark": "line"}, points],
-    }
-    return _chart(
-        "Reliability diagram of one model",
-        rows,
-        height=320,
-        params=[_choice("model", list(diagrams))],
-        layer=[perfect, measured],
+    kinds = list(reliability["probabilities"].unique())
+    diagonal = alt.Chart(pd.DataFrame({"confidence": [0, 1], "accuracy": [0, 1]}))
+    diagonal = diagonal.mark_line(color=GREY, strokeDash=[4, 4])
+    base = alt.Chart(reliability).encode(
+        color=_colour("probabilities", dict(zip(kinds, (ORANGE, BLUE), strict=False))),
+        tooltip=["probabilities", _percent("confidence"), _percent("accuracy"), "images"],
     )
+    shape = alt.Shape("probabilities:N", sort=kinds, legend=None)
+    measured = alt.layer(base.mark_line(), base.mark_point(filled=True, size=50).encode(shape))
+    both = alt.layer(diagonal, _of_one_model(measured, shown)).encode(
+        x=_share(alt.X, "confidence", "mean probability of the answer"),
+        y=_share(alt.Y, "accuracy", "share that is right"),
+    )
+    return _finished(both, height=320, width=400)
 
 
-def _chart(description: str, rows: list[dict[str, Any]], **parts: Any) -> Spec:  # noqa: ANN401
-    return {
-        "$schema": SCHEMA,
-        "description": description,
-        "width": "container",
-        "background": "white",
-        "data": {"values": rows},
-        **parts,
-    }
+def trials_chart(trials: pd.DataFrame, winner: str) -> alt.TopLevelMixin:
+    """Validation accuracy of each configuration of a search, as far as it was trained.
 
-
-def _choice(name: str, options: Sequence[str | None], labels: Sequence[str] | None = None) -> Spec:
-    """A parameter that the reader sets with a list; the first option at the start."""
-    bind: Spec = {"input": "select", "options": list(options), "name": f"{name} "}
-    if labels:
-        bind["labels"] = list(labels)
-    return {"name": name, "value": options[0], "bind": bind}
-
-
-def _look(field: str, values: Sequence[str], colours: Sequence[str]) -> tuple[Spec, Spec]:
-    """What tells the lines of a chart apart: the encoding of their colour, and a layer of points.
-
-    The points have a shape for each of the values, and an edge, which light colours need. The
-    legend is one that a phone has room for.
+    Args:
+        trials: as `fifteen.reporting.frames.trials_frame` gives it.
+        winner: the configuration that won.
     """
-    shapes = [SHAPES[index % len(SHAPES)] for index in range(len(values))]
-    common = {
-        "field": field,
-        "sort": None,
-        "legend": {"orient": "top", "title": None, "columns": 3, "labelLimit": 75},
-    }
+    ends = trials.groupby("configuration")["epoch"].transform("max")
+    won = trials["configuration"] == winner
+    base = alt.Chart(trials.assign(won=won, end=trials["epoch"] == ends)).encode(
+        x=EPOCHS,
+        y=_share(alt.Y, "accuracy", "validation accuracy", full=False),
+        detail="configuration:N",
+        color=alt.condition("datum.won", alt.value(ORANGE), alt.value(GREY)),
+        tooltip=["trial", "epoch", _percent("accuracy")],
+    )
+    lines = base.mark_line().encode(size=alt.condition("datum.won", alt.value(3), alt.value(1)))
+    points = base.mark_point(filled=True, size=30).transform_filter("datum.end")
+    return _finished(alt.layer(lines, points), height=300)
 
-    def scaled(channel_range: Sequence[str]) -> Spec:
-        return {**common, "scale": {"domain": list(values), "range": list(channel_range)}}
 
-    mark = {"type": "point", "filled": True, "size": 50, "opacity": 1}
-    edge = {"stroke": {"value": INK}, "strokeWidth": {"value": 0.5}}
-    return scaled(colours), {"mark": mark, "encoding": {"shape": scaled(shapes), **edge}}
+def _intervals(data: pd.DataFrame, row: str, value: str, title: str) -> alt.TopLevelMixin:
+    """A dot with a line from `low` to `high` per row, coloured by verdict, around a line at 0."""
+    data = _worded(data, value)
+    colours = dict(zip(VERDICTS, (BLUE, GREY, ORANGE), strict=True))
+    shapes = alt.Scale(domain=VERDICTS, range=["triangle-right", "circle", "triangle-left"])
+    base = alt.Chart(data).encode(y=_rows(row, data))
+    coloured = base.encode(color=_colour("verdict", colours))
+    zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color=INK).encode(x="zero:Q")
+    lines = coloured.mark_rule(strokeWidth=2)
+    lines = lines.encode(x=_share(alt.X, "low", title, full=False), x2="high:Q")
+    dots = coloured.mark_point(filled=True, size=70, opacity=1).encode(
+        x=f"{value}:Q", shape=alt.Shape("verdict:N", scale=shapes, legend=None)
+    )
+    texts = base.mark_text(align="left", dx=8).encode(x=alt.value(WIDTH), text="label:N")
+    return _finished(alt.layer(zero, lines, dots, texts), height=ROW * len(data))
 
 
-def _rounded(value: float) -> float:
-    """With four digits after the point, which is what anybody reads and a page can carry."""
-    return round(float(value), 4)
+def _worded(data: pd.DataFrame, value: str) -> pd.DataFrame:
+    """With a `label` that says the difference in points, and `verdict` in words."""
+    label = (100 * data[value]).map("{:+.2f}".format, na_action="ignore").str.replace("-", "−")
+    verdict = data["verdict"].replace("same", "not distinguishable")
+    return data.assign(label=label.fillna(""), verdict=verdict)
+
+
+def _of_one_model(chart: Any, shown: str) -> Any:  # noqa: ANN401 - any chart of Altair
+    chosen = chart.add_params(alt.param(name="model", value=shown))
+    return chosen.transform_filter("datum.model == model")
+
+
+def _colour(field: str, colours: dict[str, str], legend: alt.Legend = ON_TOP) -> alt.Color:
+    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
+    return alt.Color(f"{field}:N", sort=list(colours), scale=scale, legend=legend)
+
+
+def _rows(field: str, data: pd.DataFrame) -> alt.Y:
+    axis = alt.Axis(labelLimit=380, title=None)
+    return alt.Y(f"{field}:N", sort=list(data[field]), axis=axis)
+
+
+def _share(channel: type[Channel], field: str, title: str, full: bool = True) -> Channel:
+    """A share on an axis in percent, from 0 to 100 or as far as the data goes."""
+    scale = alt.Scale(domain=[0, 1]) if full else alt.Scale(zero=False)
+    axis = alt.Axis(labelExpr="format(100 * datum.value, '~g')")
+    return channel(f"{field}:Q", title=f"{title} (%)", scale=scale, axis=axis)
+
+
+def _percent(field: str) -> alt.Tooltip:
+    return alt.Tooltip(field, format=".2%")
+
+
+def _finished(chart: Any, height: int, width: int = WIDTH) -> alt.TopLevelMixin:  # noqa: ANN401
+    return _styled(chart.properties(width=width, height=height))
+
+
+def _styled(chart: Any) -> alt.TopLevelMixin:  # noqa: ANN401 - any chart of Altair
+    """Text of 12 pixels, on white."""
+    size = {"labelFontSize": 12, "titleFontSize": 12}
+    styled = chart.configure(background="white", font="DejaVu Sans, Verdana, sans-serif")
+    styled = styled.configure_axis(**size, titleFontWeight="normal").configure_header(**size)
+    styled = styled.configure_legend(**size, symbolSize=80).configure_text(fontSize=12)
+    return styled.configure_view(stroke=None)

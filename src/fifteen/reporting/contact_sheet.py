@@ -14,11 +14,7 @@ _FONT_SIZE = 11
 
 
 def contact_sheet(images: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> Image.Image:
-    """Lays out the first images of every class with the class's name.
-
-    Few classes get a row of twelve images each, with the name on the left; many get a cell of two
-    each in a grid of ten columns, with the name above. Images keep their size; a class with fewer
-    images leaves a gap.
+    """The first images of every class: rows of few classes, else a grid of ten columns.
 
     Args:
         images: (N, height, width, 3) uint8.

@@ -1,16 +1,47 @@
 """The results for reading in a terminal."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fifteen.reporting.tables import choice, ensemble_verdicts, headline, results_text
+from fifteen.reporting.content import short_content
+from fifteen.reporting.documents import render
+from fifteen.reporting.findings import findings
+from fifteen.reporting.formats import Table
+from fifteen.reporting.frames import models_frame
+from fifteen.reporting.tables import TERMINAL
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table as RichTable
+
+WIDTH = 100
 
 
-def results(metrics: Mapping[str, Any]) -> str:
-    """The results table and what follows from it; `metrics` as in `reports/metrics.json`."""
-    lines = [results_text(metrics), headline(metrics), choice(metrics), *ensemble_verdicts(metrics)]
-    return "\n".join(lines) + "\n"
+def results(metrics: Mapping[str, Any], is_terminal: bool = False) -> str:
+    """The results table and what follows from it.
+
+    Args:
+        metrics: the content of reports/metrics.json.
+        is_terminal: whether the text may be bold and coloured; else it is plain.
+    """
+    shown = Table(models_frame(metrics), TERMINAL)
+    table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
+    for column, numeric in zip(shown.columns, shown.numeric, strict=True):
+        table.add_column(column.head, justify="right" if numeric else "left", no_wrap=True)
+    for row in shown.cells():
+        table.add_row(*row)
+    text = io.StringIO()
+    console = Console(file=text, width=WIDTH, force_terminal=is_terminal, highlight=False)
+    console.print(table)
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    return "\n".join(lines) + "\n" + render("terminal.txt.j2", short_content(metrics, {}))
+
+
+def headline(metrics: Mapping[str, Any]) -> str:
+    """Two lines: the best model beside the baseline, and what it was measured on."""
+    return render("headline.txt.j2", {"metrics": metrics, "found": findings(metrics)})
 
 
 def next_steps(page: Path, source: str, change: str) -> str:
@@ -21,14 +52,5 @@ def next_steps(page: Path, source: str, change: str) -> str:
         source: the data set's name.
         change: a command that changes one thing.
     """
-    model = f"fifteen-{source}@champion"
-    steps = {
-        "Report, with figures": page,
-        "Runs side by side": "make ui",
-        "Ask the best model": f"make serve MODEL={model}",
-        "For what follows": ". .venv/bin/activate",
-        "Classify pictures": f"python src/predict.py --model {model} PICTURE…",
-        "Change one thing": change,
-        "Compare experiments": "dvc exp show --only-changed --drop '.*/'",
-    }
-    return "\n".join(f"{what + ':':<25}{how}" for what, how in steps.items())
+    steps = {"page": page, "model": f"fifteen-{source}@champion", "change": change}
+    return render("next_steps.txt.j2", steps)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from fifteen.common.files import read_json, write_json
-from fifteen.params.sections import Data, Training
-from fifteen.studies.plan import FOLDER, Row, Study, training_digest
+from fifteen.params.sections import Data, Params, Training
+from fifteen.studies.plan import FOLDER, Row, Study, read_study, study_names, training_digest
 
 import pandas as pd
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 RESULTS = FOLDER / "results"
 COLUMNS = {
     **dict.fromkeys(("study", "row", "what"), "object"),
+    **dict.fromkeys(("base", "training"), "object"),
     **dict.fromkeys(("order", "seed"), "int64"),
     "compared_with": "object",
     **dict.fromkeys(("val_accuracy", "val_loss", "val_nll"), "float64"),
@@ -81,7 +82,8 @@ def measurements(studies: Iterable[Study], results: Mapping[Key, Result]) -> pd.
     """What was measured: one line per row of a study and seed; `results` as `read_results` gives.
 
     Returns:
-        The columns `COLUMNS`. Accuracies are shares of 1, losses nats, `seconds` those of all
+        The columns `COLUMNS`. `training` is a digest of what is trained, `base` the section that it
+        is based on. Accuracies are shares of 1, losses nats, `seconds` those of all
         trainings of a row. `val_loss` is that of the best epoch, `val_nll` that at the best
         temperature. For an ensemble the figures are those of the row's rule, and `rules` has the
         validation accuracy of every rule. Where a training has members, `single_accuracy` is the
@@ -91,6 +93,7 @@ def measurements(studies: Iterable[Study], results: Mapping[Key, Result]) -> pd.
     """
     lines = [
         {"study": study.name, "row": row.name, "what": row.what, "order": row.order}
+        | {"base": row.base, "training": training_digest(row.data, row.training, row.models)}
         | {"seed": seed, "compared_with": row.compared_with}
         | figures
         for study in studies
@@ -100,6 +103,26 @@ def measurements(studies: Iterable[Study], results: Mapping[Key, Result]) -> pd.
     ]
     # First as objects: None stays None where text or a dictionary is missing.
     return pd.DataFrame(lines, columns=list(COLUMNS), dtype=object).astype(COLUMNS)
+
+
+def measured_by_kind(params: Params, folder: Path = FOLDER) -> dict[str, pd.DataFrame]:
+    """What all studies measured on the data set of params.yaml, as the report shows it.
+
+    Returns:
+        By kind, as `measurements` gives it: `seeds` of studies with test results; `designs` of
+        studies that compare ensembles, with the section that a row is based on in place of the
+        study's name; and `changes` of all others.
+    """
+    results = read_results(params.data, params.hardware.precision, folder / "results")
+    kinds: dict[str, list[Study]] = {"changes": [], "designs": [], "seeds": []}
+    for name in study_names(folder):
+        study = read_study(name, params, folder)
+        compared = [row for row in study.rows if row.compared_with]
+        of_ensembles = all(row.rule for row in compared)
+        kind = "seeds" if study.rows[0].test else "designs" if of_ensembles else "changes"
+        kinds[kind].append(study)
+    frames = {kind: measurements(studies, results) for kind, studies in kinds.items()}
+    return frames | {"designs": frames["designs"].assign(study=frames["designs"]["base"])}
 
 
 def _figures(row: Row, result: Result | None) -> dict[str, Any] | None:

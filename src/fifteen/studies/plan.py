@@ -57,6 +57,7 @@ class Row(RowSection):
         order: place in the study, from 0.
         data: the data set and its split.
         training: the whole training section, with its number of epochs.
+        base: the section of params.yaml that it is based on.
         seeds: with which it is trained.
         test: whether test results are wanted.
         compared_with: the row of the same study that it is compared with.
@@ -67,6 +68,7 @@ class Row(RowSection):
     order: int
     data: Data
     training: Training
+    base: Name
     seeds: Seeds
     test: bool
     compared_with: Name | None
@@ -159,6 +161,7 @@ def _plan(
             "data": params.data,
             "training": training,
             "seeds": list(dict.fromkeys(section.seeds or study.seeds)),
+            "base": section.base or study.base,
             "test": study.test,
             "compared_with": None if compared == row_name else compared,
         }

@@ -71,7 +71,7 @@ def register(
         if holder and not force and score(holder) > score(run_id):
             print(
                 f"{alias} stays with run {holder}, whose {metric} is {score(holder):.4f}, above "
-                f"{score(run_id):.4f}; `python src/report.py --force` moves it"
+                f"{score(run_id):.4f}; `python src/promote.py --force` moves it"
             )
             return
         version = _version_of(client, name, run_id, description)
