@@ -13,6 +13,7 @@ from keras import layers
 PATCH = 2  # side of the patches that the stem whitens, in pixels
 STEM_IMAGES = 5000  # the stem is computed from so many
 DEAD = 1e-6  # eigenvalues below this share of the largest one are rounding errors
+EPSILON = 5e-4  # added to the eigenvalues, so that small ones do not dominate
 GROUPS = (1.0, 3.0, 4.5)  # filters of each group, in multiples of the width
 
 
@@ -99,11 +100,11 @@ def standardization(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return 1 / deviation, -images.mean(axis=(0, 1, 2)) / deviation
 
 
-def whitening_kernel(images: np.ndarray, epsilon: float = 5e-4) -> np.ndarray:
+def whitening_kernel(images: np.ndarray) -> np.ndarray:
     """A convolution kernel whose outputs on `images` are uncorrelated, with variance 1.
 
     The first half of its filters are the eigenvectors of the covariance of all PATCH×PATCH patches,
-    each divided by √(eigenvalue + epsilon). The second half are their negatives (Page 2018, part 8;
+    each divided by √(eigenvalue + EPSILON). The second half are their negatives (Page 2018, part 8;
     Jordan 2024, arXiv:2404.00498, §3.2).
 
     Grey images have directions without variance, whose outputs are rounding errors that batch
@@ -111,7 +112,6 @@ def whitening_kernel(images: np.ndarray, epsilon: float = 5e-4) -> np.ndarray:
 
     Args:
         images: (N, height, width, channels), standardised.
-        epsilon: added to the eigenvalues; keeps small ones from dominating.
 
     Returns:
         (PATCH, PATCH, channels, 2 · channels · PATCH²), float32.
@@ -122,7 +122,7 @@ def whitening_kernel(images: np.ndarray, epsilon: float = 5e-4) -> np.ndarray:
     values, vectors = np.linalg.eigh(np.cov(patches, rowvar=False, bias=True))
     order = np.arange(len(values))  # from the weakest to the strongest
     chosen = np.where(values > DEAD * values[-1], order, order[-1])
-    whitening = (vectors / np.sqrt(values + epsilon))[:, chosen]
+    whitening = (vectors / np.sqrt(values + EPSILON))[:, chosen]
     kernel = np.concatenate([whitening, -whitening], axis=1)
     return kernel.reshape(PATCH, PATCH, channels, -1).astype(np.float32)
 

@@ -9,6 +9,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+EVALUATION_BATCH = 500  # images, at most
+
 
 def number() -> int:
     """The number of devices that share the training in whose scope this is called."""
@@ -38,8 +40,8 @@ def check_shares(images: int, batch_size: int) -> None:
         )
 
 
-def evaluation_batch_size(images: int, at_most: int = 500) -> int:
-    """A batch size for evaluation that all devices can share.
+def evaluation_batch_size(images: int) -> int:
+    """A batch size for evaluation, up to 500, that all devices can share.
 
     The first batch divides evenly, and the last one leaves no device without an image.
 
@@ -48,8 +50,8 @@ def evaluation_batch_size(images: int, at_most: int = 500) -> int:
     """
     devices = number()
     if devices == 1:
-        return at_most
-    for share in range(min(at_most, images) // devices, 0, -1):
+        return EVALUATION_BATCH
+    for share in range(min(EVALUATION_BATCH, images) // devices, 0, -1):
         last = images % (devices * share)
         if last == 0 or last > (devices - 1) * share:
             return devices * share
