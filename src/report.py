@@ -12,7 +12,7 @@ from fifteen.common.errors import run_stage
 from fifteen.common.files import new_file, new_folder, write_json
 from fifteen.params.reading import load_params
 from fifteen.reporting.content import report_charts, report_content
-from fifteen.reporting.documents import chart_png, render, render_page
+from fifteen.reporting.documents import chart_png, chart_scripts, render, render_page
 from fifteen.reporting.model_card import card_content
 from fifteen.reporting.numbers_file import numbers_file, validation_accuracies
 from fifteen.reporting.recorded import read_commits, read_recorded, trials_table
@@ -52,6 +52,7 @@ def main() -> None:
         "model_card.md": render("model_card.md.j2", content | {"card": card}),
         "results.md": render("report.md.j2", content),
         "report.html": render_page(content, REPORTS, charts),
+        "vega.js": chart_scripts(),  # for the page of `dvc plots`
     }
     for name, text in documents.items():
         with new_file(REPORTS / name) as partial:

@@ -139,9 +139,14 @@ def render_page(
     page = {
         "body": Markup(parser.renderer.render(tokens, parser.options, {})),
         "sections": sections,
-        "scripts": Markup(vl_convert.javascript_bundle()),  # type: ignore[call-arg]
+        "scripts": Markup(chart_scripts()),
     }
     return render("page.html.j2", {**content, **page})
+
+
+def chart_scripts() -> str:
+    """The JavaScript that draws charts in a page: vega, vega-lite and vegaEmbed."""
+    return vl_convert.javascript_bundle()  # type: ignore[call-arg]
 
 
 def chart_png(chart: alt.TopLevelMixin) -> bytes:
