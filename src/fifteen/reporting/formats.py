@@ -190,4 +190,5 @@ def _cell(row: pd.Series, column: Column) -> str:
 
 def _escaped(text: str) -> str:
     """Text that neither ends a cell nor becomes markup: names of classes are data."""
-    return html.escape(text, quote=False).replace("|", "\\|")
+    escaped = html.escape(text, quote=False).replace("&lt; ", "< ")  # which begins no markup
+    return escaped.replace("|", "\\|")
