@@ -68,8 +68,8 @@ def likeliest_weights(right: np.ndarray) -> np.ndarray:
     """The maximum-likelihood weights of a mixture of the members, (M,).
 
     Expectation maximisation for mixing proportions (Dempster et al. 1977, §4.3):
-    wₘ ← mean over the images of wₘ·pₘ / Σₖ wₖ·pₖ, where `right`, (N, M), has the probabilities pₘ of
-    the true class, above 0.
+    wₘ ← mean over the images of wₘ·pₘ / Σₖ wₖ·pₖ. `right`, (N, M), has the probabilities pₘ of the
+    true class, above 0.
     """
     weights = np.full(right.shape[1], 1 / right.shape[1])
     for _ in range(ITERATIONS):

@@ -118,7 +118,8 @@ def calibrated_scores(
 ) -> dict[str, float]:
     """The scores of calibrated probabilities that a temperature can change.
 
-    They are calibrated_nll (nats) and calibrated_ece (15 bins); the temperature is of other images.
+    They are calibrated_nll (nats) and calibrated_ece (15 bins). The temperature must have been
+    fitted on other images.
     """
     calibrated = with_temperature(probabilities, temperature)
     return {
