@@ -35,19 +35,14 @@ def read_overrides(text: str) -> list[str]:
 
 def on_cifar100() -> str:
     """What the committed results say of CIFAR-100; nothing where the workspace has others."""
-    if not METRICS.exists():
-        return ""
-    metrics = json.loads(METRICS.read_text(encoding="utf-8"))
-    if metrics["source"] != "cifar100":
-        return ""
-    return f"On CIFAR-100: {headline(metrics)}"
+    metrics = json.loads(METRICS.read_text(encoding="utf-8")) if METRICS.exists() else {}
+    return f"On CIFAR-100: {headline(metrics)}" if metrics.get("source") == "cifar100" else ""
 
 
 def main() -> None:
     """Run the demo, or what `-S` makes of it, and print the results."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("-S", "--set-param", action="append", default=[], metavar="KEY=VALUE")
     changes = parser.parse_args().set_param
     require_full_clone()

@@ -31,11 +31,7 @@ def combine(
 ) -> tuple[keras.Model, dict[str, list[float]]]:
     """The ensemble as one model, and the `weights` of its members if the rule has any.
 
-    Args:
-        networks: the members.
-        rule: the name of the combination rule.
-        members: the members' probabilities for the validation images, (N, M, C).
-        labels: of the validation images, (N,).
+    `members` are the probabilities that the `networks` give for the validation images, (N, M, C).
     """
     if rule == "average":
         return average_weights(networks, read_part(DATA, "train").images), {}
@@ -89,11 +85,8 @@ def main() -> None:
     predicted = combined.argmax(axis=-1)
     right = members.argmax(axis=-1) == validation.labels[:, None]
     trained, checksums = read_json(variant / "result.json"), read_json(DATA / "checksums.json")
-    decides = {
-        "ensemble": config.model_dump(),
-        "members": [md5(path) for path in snapshots],
-        "data": checksums,
-    }
+    digests = [md5(path) for path in snapshots]
+    decides = {"ensemble": config.model_dump(), "members": digests, "data": checksums}
     work = work_folder(name, decides, code="ensemble")  # holds the resume key alone
     with (
         at_work(work),

@@ -46,10 +46,7 @@ def scores_of_views(
     test: Part,
     classes: Classes,
 ) -> dict[str, Any]:
-    """The scores of the mean prediction over several views of each image.
-
-    `outputs` are the predictions of the unchanged images, one of the views.
-    """
+    """The scores of the mean over views of each image; `outputs` are of the unchanged images."""
 
     def probabilities(view: np.ndarray) -> np.ndarray:
         return (outputs if view is test.images else predict(view))["probabilities"]
@@ -84,11 +81,8 @@ def reliability_diagrams(
     probabilities: np.ndarray, labels: np.ndarray, temperature: float
 ) -> dict[str, dict[str, list[float]]]:
     """The reliability diagrams before and after calibration, without empty bins."""
-    by_kind = {
-        "as they come": probabilities,
-        "calibrated": with_temperature(probabilities, temperature),
-    }
-    diagrams = {}
+    calibrated, diagrams = with_temperature(probabilities, temperature), {}
+    by_kind = {"as they come": probabilities, "calibrated": calibrated}
     for kind, given in by_kind.items():
         bins = reliability(given, labels)
         diagrams[kind] = {
@@ -155,9 +149,8 @@ def main() -> None:
             for file in ("history.csv", "learning_rate.csv", *searched):
                 shutil.copy(MODELS / name / file, folder)
         write_answers(folder / "answers.csv", test.labels, outputs)
-        diagrams = reliability_diagrams(
-            outputs["probabilities"], test.labels, result["temperature"]
-        )
+        probabilities, temperature = outputs["probabilities"], result["temperature"]
+        diagrams = reliability_diagrams(probabilities, test.labels, temperature)
         write_json(folder / "calibration.json", diagrams)
         if "member_probabilities" in outputs:  # not of a single model or of averaged weights
             members, combined = outputs["member_probabilities"], outputs["probabilities"]

@@ -151,9 +151,8 @@ def answer(read: Read, model: str, top: int) -> list[dict[str, Any]]:
 
 def parse() -> argparse.Namespace:
     """The arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file, a folder, or -")
     parser.add_argument(
         "--model",

@@ -41,17 +41,17 @@ def test_one_model_alone(metrics, models):
 
 
 def test_what_models_start_from(metrics):
-    found = findings(metrics)
-    judged = {one["name"]: (one["reference"], one["comparison"]["b"]) for one in found["judged"]}
+    told = findings(metrics)
+    judged = {one["name"]: (one["reference"], one["comparison"]["b"]) for one in told["judged"]}
     # its best member, number 2, is the last one
     assert judged == {
         "swift": ("baseline", "baseline"),
         "swift_sum": ("last and best snapshot", "swift:last_snapshot"),
     }
-    assert found["best"]["name"] == "swift_sum"
-    assert found["second"]["comparison"]["a"] == "swift"
-    assert (found["tied"], found["small_validation"]) == ([], False)
-    assert found["commits"] == ["0123abc"]
+    assert told["best"]["name"] == "swift_sum"
+    assert told["second"]["comparison"]["a"] == "swift"
+    assert (told["tied"], told["small_validation"]) == ([], False)
+    assert told["commits"] == ["0123abc"]
     metrics["models"]["swift"]["validation"]["accuracy"] = 0.76
     assert findings(metrics | {"validation_images": 999})["small_validation"]
     assert findings(metrics)["tied"] == ["swift_sum"]

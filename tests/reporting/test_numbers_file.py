@@ -39,8 +39,8 @@ def test_every_two_models_are_compared_and_an_ensemble_with_its_last_and_best_me
         "five": np.array([[0, 1, 0, 0]]),
         "five_sum": np.array([[0, 1, 2, 0], [0, 1, 2, 1], [1, 0, 0, 1]]),
     }
-    found = {(c["a"], c["b"]): c["difference"] for c in compare_all(models, LABELS, answers)}
-    assert found == {
+    gains = {(c["a"], c["b"]): c["difference"] for c in compare_all(models, LABELS, answers)}
+    assert gains == {
         ("five", "baseline"): 0.25,
         ("five_sum", "baseline"): 0.5,
         ("five_sum", "five"): 0.25,

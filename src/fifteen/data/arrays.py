@@ -13,17 +13,11 @@ IMAGE_SHAPE = (32, 32, 3)
 
 @dataclass(frozen=True)
 class Part:
-    """Images with their labels.
+    """Images with their labels."""
 
-    Attributes:
-        images: (N, 32, 32, 3) uint8.
-        labels: (N,) int32, in [0, classes).
-        superclass_labels: (N,) int32, or None where the source has no superclasses.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    superclass_labels: np.ndarray | None = None
+    images: np.ndarray  # (N, 32, 32, 3) uint8
+    labels: np.ndarray  # (N,) int32, in [0, classes)
+    superclass_labels: np.ndarray | None = None  # (N,) int32; None without superclasses
 
     def take(self, indices: np.ndarray) -> "Part":
         """The images at `indices`, in that order."""
@@ -35,21 +29,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Classes:
-    """The classes of a data set.
+    """The classes of a data set."""
 
-    Attributes:
-        source: the data set's name.
-        names: of the classes, by class id.
-        superclass_names: by superclass id; None without superclasses.
-        superclass_of: the superclass id of each class; None without superclasses.
-        mirrored: whether an image mirrored left to right keeps its class.
-    """
-
-    source: str
-    names: list[str]
-    superclass_names: list[str] | None = None
-    superclass_of: list[int] | None = None
-    mirrored: bool = True
+    source: str  # the data set's name
+    names: list[str]  # by class id
+    superclass_names: list[str] | None = None  # by superclass id; None without superclasses
+    superclass_of: list[int] | None = None  # the superclass id of each class
+    mirrored: bool = True  # whether an image mirrored left to right keeps its class
 
 
 def superclass_of(labels: np.ndarray, superclass_labels: np.ndarray, classes: int) -> list[int]:
@@ -94,10 +80,7 @@ def check_part(part: Part, classes: Classes, where: str) -> None:
 
 
 def channel_statistics(images: np.ndarray) -> dict[str, list[float]]:
-    """Mean and standard deviation of each channel, on pixels scaled to [0, 1].
-
-    They are computed exactly from the histogram of each channel, without a floating-point copy.
-    """
+    """Mean and standard deviation of each channel, on pixels scaled to [0, 1], from histograms."""
     values = np.arange(256) / 255
     mean, deviation = [], []
     for channel in range(images.shape[-1]):

@@ -27,11 +27,10 @@ def training_batches(
 ) -> tf.data.Dataset:
     """All batches of a training from `first_epoch` on; every epoch shuffles all images.
 
-    The alternating flip (Jordan 2024, arXiv:2404.00498, §3.6) draws half of the images once. It
-    mirrors this half in the epochs 0, 2, …, and the other half in the epochs 1, 3, …
-
     The order and the augmentation of an epoch depend on `seed` and the epoch alone, so a resumed
-    training gets the same batches as an uninterrupted one.
+    training gets the same batches as an uninterrupted one. The alternating flip (Jordan 2024,
+    arXiv:2404.00498, §3.6) mirrors a random half of the images in the epochs 0, 2, …, and the other
+    half in the epochs 1, 3, …
 
     Args:
         part: the training images.
@@ -42,10 +41,9 @@ def training_batches(
         total_steps: of the whole training; its shares decide the resolution.
 
     Returns:
-        Pairs of images and labels, ceil(N / batch_size) in each epoch; the last batch of an epoch
-        may be smaller. Images are (batch, height, width, 3) in 0–255, uint8, or float32 where they
-        are mixed or resized. Labels are (batch,) int32; for self-distillation (batch, 2) int32 with
-        the images' positions in the part; for mixed images the shares of the classes,
+        Pairs of images and labels. Images are (batch, height, width, 3) in 0–255, uint8, or float32
+        where they are mixed or resized. Labels are (batch,) int32; for self-distillation (batch, 2)
+        int32 with the images' positions in the part; for mixed images the shares of the classes,
         (batch, classes) float32.
     """
     images, labels = tf.constant(part.images), tf.constant(part.labels)
@@ -93,14 +91,8 @@ def augment(images: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor) -> t
     side by c, then cuts at one of (2c + 1)² places. A cutout (DeVries and Taylor 2017,
     arXiv:1708.04552, §3.2) hides a square whose centre may lie anywhere.
 
-    Args:
-        images: (batch, height, width, channels), of any type.
-        augmentation: which changes to make. The alternating flip is made elsewhere, as it needs the
-            epoch.
-        seed: (2,) integers; decides the changes.
-
-    Returns:
-        Images of the same shape and type.
+    `images` are (batch, height, width, channels), of any type, which is kept; `seed` is (2,)
+    integers. The alternating flip is made elsewhere, as it needs the epoch.
     """
     batch, height, width = tf.shape(images)[0], images.shape[1], images.shape[2]
     if augmentation.flip is True:
@@ -134,14 +126,8 @@ def mix(
     the area, λ uniform. The labels are mixed by the area inside the image. Mixup (Zhang et al.
     2018, arXiv:1710.09412, eq. 1) takes λ of one image and 1 − λ of the other, λ ~ Beta(α, α).
 
-    Args:
-        images: (batch, height, width, channels).
-        labels: (batch, classes) float32, shares of the classes.
-        augmentation: the share of images that CutMix changes, and the α of mixup.
-        seed: (2,) integers; decides the mixtures.
-
-    Returns:
-        Images of the same shape, float32 after mixup, and their labels.
+    `images` are (batch, height, width, channels), float32 after mixup; `labels` are the shares of
+    the classes, (batch, classes) float32; `seed` is (2,) integers.
     """
     batch, height, width = tf.shape(images)[0], images.shape[1], images.shape[2]
     if augmentation.cutmix:
@@ -173,12 +159,9 @@ def resize(images: tf.Tensor, resolution: Sequence[Sequence[float]], share: tf.T
     arXiv:2104.00298, §4) trains on small images first, which saves time.
 
     Args:
-        images: (batch, height, width, 3).
+        images: (batch, height, width, 3); those that are returned are float32.
         resolution: [from share of the steps, pixels], in order.
         share: of the steps that have been made, in [0, 1).
-
-    Returns:
-        (batch, pixels, pixels, 3), float32.
     """
     starts, sizes = zip(*resolution, strict=True)
 
@@ -201,10 +184,7 @@ def _resizing_matrix(pixels: int, side: int) -> tf.Tensor:
 
 
 def _without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """`dataset` without TensorFlow's autotuner, for which its iterator would wait in the end.
-
-    The tuner sleeps for 10 ms, then twice as long each time, up to a minute.
-    """
+    """`dataset` without TensorFlow's autotuner, which sleeps up to a minute at the end."""
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)

@@ -23,21 +23,13 @@ NETWORK_TIMEOUT = 5.0  # seconds
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as it was published.
-
-    Attributes:
-        train: the training images.
-        test: the test images.
-        names: of the classes.
-        superclass_names: None without superclasses.
-        mirrored: whether an image mirrored left to right keeps its class.
-    """
+    """A data set as it was published."""
 
     train: Part
     test: Part
-    names: list[str]
+    names: list[str]  # of the classes
     superclass_names: list[str] | None = None
-    mirrored: bool = True
+    mirrored: bool = True  # whether an image mirrored left to right keeps its class
 
 
 class DataUnavailableError(UserError):
@@ -86,10 +78,7 @@ def load_source(name: str) -> Source:
 
 
 def _answers(url: str) -> bool:
-    """Whether the server of `url` answers in time.
-
-    A thread is needed, as name resolution has no time-out.
-    """
+    """Whether the server of `url` answers in time; in a thread, as name resolution may hang."""
     answered = threading.Event()
 
     def ask() -> None:

@@ -10,9 +10,6 @@ def part_indices(ranges: Sequence[Sequence[float]], images: int) -> np.ndarray:
 
     A boundary is rounded to the closest image, as in TensorFlow Datasets: [[0, 35], [45, 100]] is
     exactly `train[:35%]+train[-55%:]`.
-
-    Returns:
-        int64 positions in [0, images), of shape (selected,).
     """
     bounds = [(round(start * images / 100), round(end * images / 100)) for start, end in ranges]
     return np.concatenate([np.arange(start, end) for start, end in sorted(bounds)])

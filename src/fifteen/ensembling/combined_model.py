@@ -18,8 +18,7 @@ def build_ensemble(
 ) -> keras.Model:
     """Combine `members`, models from raw images to probabilities, by the rule `method`.
 
-    The rule is part of the graph as plain Keras operations, so that the saved model loads without
-    the code of this project.
+    The rule is made of plain Keras operations: the saved model loads without this project.
 
     Args:
         members: at least two, of the same architecture.
@@ -42,12 +41,8 @@ def build_ensemble(
 def average_weights(members: Sequence[keras.Model], images: np.ndarray) -> keras.Model:
     """One network with the mean of the weights of `members` (SWA; Izmailov et al. 2018, §3.2).
 
-    The statistics of batch normalisation are computed anew, from the first `STATISTICS_IMAGES`
-    images in batches of about 500.
-
-    Args:
-        members: networks of the same architecture, from raw images to probabilities.
-        images: raw training images, (N, 32, 32, 3).
+    The statistics of batch normalisation are computed anew, from the first `STATISTICS_IMAGES` of
+    the raw training `images`, (N, 32, 32, 3), in batches of about 500.
     """
     network = keras.models.clone_model(members[0])
     values = zip(*(member.get_weights() for member in members), strict=True)
@@ -70,8 +65,7 @@ def average_weights(members: Sequence[keras.Model], images: np.ndarray) -> keras
 def predictor(model: keras.Model) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """A function from raw images to the model's `probabilities`, (N, C).
 
-    Of an ensemble it also gives the `member_probabilities`, (N, members, C). Only its first call
-    traces the model, which takes seconds.
+    Of an ensemble it also gives the `member_probabilities`, (N, members, C).
     """
     outputs = {"probabilities": model.output}
     if MEMBERS in (layer.name for layer in model.layers):

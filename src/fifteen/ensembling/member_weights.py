@@ -19,13 +19,7 @@ def fit_weights(members: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     The maximum-likelihood weights (`likeliest_weights`) overfit a few thousand images. So they get
     the share λ and equal weights the share 1 − λ. Of λ = 0, 0.1, …, 1 the one with the lowest
-    negative log-likelihood in five-fold cross-validation is taken.
-
-    Returns:
-        (M,), not negative, with the sum 1.
-
-    Raises:
-        ValueError: there are fewer images than folds.
+    negative log-likelihood in five-fold cross-validation is taken. The weights, (M,), sum to 1.
     """
     right = _of_true_class(members, labels)
     equal = np.full(right.shape[1], 1 / right.shape[1])
@@ -53,10 +47,7 @@ def folds(images: int) -> Iterator[np.ndarray]:
 def cross_validated(
     fit: Callable[[np.ndarray, np.ndarray], np.ndarray], members: np.ndarray, labels: np.ndarray
 ) -> np.ndarray:
-    """Weighted sums of the probabilities, (N, C), with weights fitted on the other folds.
-
-    `fit` gives the weights, (M,), from members and labels.
-    """
+    """Weighted sums of the probabilities, (N, C), with weights that `fit` gave for other folds."""
     combined = np.empty(members[:, 0].shape)
     for held_out in folds(len(labels)):
         weights = fit(members[~held_out], labels[~held_out])
@@ -65,12 +56,9 @@ def cross_validated(
 
 
 def by_every_rule(members: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """The members combined by every rule that needs their predictions alone.
+    """(N, C) probabilities by every rule that needs predictions alone, from simple to complex.
 
     Rules that are fitted are cross-validated.
-
-    Returns:
-        (N, C) probabilities by the name of the rule, from simple to complex.
     """
     combined = {name: np.asarray(rule(members)) for name, rule in RULES.items()}
     return combined | {name: cross_validated(fit, members, labels) for name, fit in FITS.items()}
@@ -80,10 +68,8 @@ def likeliest_weights(right: np.ndarray) -> np.ndarray:
     """The maximum-likelihood weights of a mixture of the members, (M,).
 
     Expectation maximisation for mixing proportions (Dempster et al. 1977, §4.3):
-    wₘ ← mean over the images of wₘ·pₘ / Σₖ wₖ·pₖ. The log-likelihood is concave in the weights.
-
-    Args:
-        right: (N, M), the probability that each member gives the true class, above 0.
+    wₘ ← mean over the images of wₘ·pₘ / Σₖ wₖ·pₖ. `right`, (N, M), has the probabilities pₘ of the
+    true class, above 0.
     """
     weights = np.full(right.shape[1], 1 / right.shape[1])
     for _ in range(ITERATIONS):
@@ -97,9 +83,7 @@ def select_greedily(members: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     It starts with the best member. Each step adds the member with which the mean of the
     probabilities has the lowest negative log-likelihood, until none lowers it by more than 1e-4.
-
-    Returns:
-        (M,), the share of the selections of each member.
+    The weights, (M,), are the shares of the selections.
     """
     right = _of_true_class(members, labels)
     counts, lowest = np.zeros(right.shape[1]), np.inf

@@ -21,8 +21,8 @@ def sum_rule(members: keras.KerasTensor) -> keras.KerasTensor:
 def logit_rule(members: keras.KerasTensor) -> keras.KerasTensor:
     """The softmax of the mean logits, (images, classes): the normalised geometric mean.
 
-    Logarithms of the probabilities, clipped at 1e-7, stand for the logits. They differ by a
-    constant for each member, which does not change the result.
+    Logarithms of the probabilities, clipped at 1e-7, stand for the logits: a constant for each
+    member does not change the result.
     """
     logits = ops.log(ops.maximum(members, keras.config.epsilon()))
     return ops.softmax(ops.mean(logits, axis=1), axis=-1)

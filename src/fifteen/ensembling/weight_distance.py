@@ -9,13 +9,8 @@ import numpy as np
 def weight_distances(networks: Sequence[keras.Model]) -> np.ndarray:
     """The Euclidean distance of each pair of networks, relative to the norm of their weights.
 
-    The norm is the geometric mean of the two. Orthogonal weight vectors of equal norm are √2 apart.
-
-    Args:
-        networks: M of the same architecture.
-
-    Returns:
-        (M, M), with zeros on the diagonal.
+    (M, M) for M networks of one architecture. The norm is the geometric mean of the two; orthogonal
+    weight vectors of equal norm are √2 apart.
     """
     vectors = np.stack(
         [np.concatenate([np.ravel(v) for v in network.trainable_variables]) for network in networks]

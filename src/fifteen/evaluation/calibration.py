@@ -47,11 +47,7 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -
 def expected_calibration_error(
     probabilities: np.ndarray, labels: np.ndarray, bins: int = 15
 ) -> float:
-    """The mean gap between confidence and accuracy (Guo et al., ICML 2017, equation 3).
-
-    ECE = sum over bins of (images in the bin / N) * |accuracy - mean confidence|. It is in [0, 1];
-    0 is perfect calibration.
-    """
+    """The mean gap between confidence and accuracy over images (Guo et al., ICML 2017, eq. 3)."""
     of_bins = reliability(probabilities, labels, bins)
     filled, gaps = of_bins.count > 0, np.abs(of_bins.accuracy - of_bins.confidence)
     return float(np.average(gaps[filled], weights=of_bins.count[filled]))

@@ -21,10 +21,7 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) ->
 
 
 def group_confusion(matrix: np.ndarray, group_of: Sequence[int] | np.ndarray) -> np.ndarray:
-    """The confusion matrix of groups of classes, such as superclasses.
-
-    `group_of` gives the group id of each class, from 0.
-    """
+    """The confusion matrix of superclasses; `group_of` gives that of each class, from 0."""
     group_of = np.asarray(group_of)
     membership = np.eye(group_of.max() + 1, dtype=matrix.dtype)[group_of]
     return membership.T @ matrix @ membership
@@ -33,17 +30,9 @@ def group_confusion(matrix: np.ndarray, group_of: Sequence[int] | np.ndarray) ->
 def most_confused_pairs(
     matrix: np.ndarray, names: Sequence[str], top: int = 20
 ) -> list[dict[str, str | int]]:
-    """List the most frequent mistakes.
+    """The at most `top` most frequent mistakes, each {"true": name, "predicted": name, "count": n}.
 
-    Args:
-        matrix: a confusion matrix.
-        names: of the classes.
-        top: length of the list, at most.
-
-    Returns:
-        At most `top` entries {"true": name, "predicted": name, "count": images}, most frequent
-        first; equal counts by the true, then the predicted class id. Pairs that never occur are
-        left out.
+    Equal counts are in the order of the true, then the predicted class id.
     """
     mistakes = matrix.copy()
     np.fill_diagonal(mistakes, 0)
@@ -62,13 +51,8 @@ def confusion_image(matrix: np.ndarray, size: int = 600) -> np.ndarray:
     for more, white for none. The colour follows the square root of the share, so that a mistake
     with 1 % of the images is visible.
 
-    Args:
-        matrix: a confusion matrix; a row may be empty.
-        size: side in pixels, at most. The side is the largest multiple of C that fits, and C if
-            none does.
-
     Returns:
-        RGB image, shape (side, side, 3), uint8.
+        (side, side, 3) uint8; the side is the largest multiple of C up to `size`, at least C.
     """
     classes = len(matrix)
     shade = np.sqrt(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1))

@@ -31,12 +31,9 @@ class Diversity(NamedTuple):
 
 
 def diversity(members: np.ndarray, combined: np.ndarray, labels: np.ndarray) -> Diversity:
-    """Compare the members of an ensemble with each other and with the ensemble.
+    """The diversity of `members`, (N, M, C) probabilities, whose ensemble gives `combined`, (N, C).
 
-    Args:
-        members: (N, M, C), the probabilities of each member.
-        combined: (N, C), the probabilities of the ensemble.
-        labels: (N,), true class ids, each at least once.
+    `labels` are the true class ids, (N,), each at least once.
     """
     answers = members.argmax(axis=-1)
     wrong = answers != labels[:, None]

@@ -25,9 +25,8 @@ def accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
 def top_k_accuracy(probabilities: np.ndarray, labels: np.ndarray, k: int) -> float:
     """The share of images whose true class is among the k most probable ones.
 
-    Equal probabilities, which vote shares often are, rank by class id, the lowest first. So top-1
-    accuracy is the accuracy of argmax. (`sklearn.metrics.top_k_accuracy_score` ranks the other
-    way.) With k >= C the result is 1.
+    Equal probabilities, which vote shares often are, rank by class id, the lowest first, as in
+    argmax (`sklearn.metrics.top_k_accuracy_score` ranks the other way). With k >= C it is 1.
     """
     ranked = np.argsort(-probabilities, axis=1, kind="stable")
     return float(np.mean(np.any(ranked[:, :k] == labels[:, np.newaxis], axis=1)))
@@ -36,9 +35,8 @@ def top_k_accuracy(probabilities: np.ndarray, labels: np.ndarray, k: int) -> flo
 def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """The mean of -ln(probability of the true class), in nats.
 
-    Probabilities are clipped to [1e-7, 1 - 1e-7], as in Keras's cross-entropy losses. So one image
-    costs 16.1 nats at most, and vote shares of 0 have a finite loss. (Keras also rescales the row:
-    a difference of 1e-5 nats at most for 100 classes.)
+    Probabilities are clipped to [1e-7, 1 - 1e-7], as in Keras's cross-entropy losses, so that vote
+    shares of 0 have a finite loss: 16.1 nats.
     """
     # In float64, as float32 cannot represent 1 - 1e-7.
     of_true_class = probabilities[np.arange(len(labels)), labels].astype(np.float64)
@@ -55,19 +53,13 @@ def per_class_accuracy(predicted: np.ndarray, labels: np.ndarray, classes: int) 
 def superclass_accuracy(
     predicted: np.ndarray, labels: np.ndarray, superclass_of: Sequence[int] | np.ndarray
 ) -> float:
-    """The share of images whose predicted class is of the superclass of the true class.
-
-    `superclass_of` is the superclass id of each class.
-    """
+    """The share of images whose predicted class is of the superclass of the true class."""
     superclass_of = np.asarray(superclass_of)
     return accuracy(superclass_of[predicted], superclass_of[labels])
 
 
 def wilson_interval(successes: int, total: int) -> tuple[float, float]:
-    """The 95 % confidence interval of a proportion: Wilson's score interval (JASA 22, 1927).
-
-    `successes` is in [0, total], and `total` is above 0.
-    """
+    """The 95 % confidence interval of a proportion: Wilson's score interval (JASA 22, 1927)."""
     interval = stats.binomtest(successes, total).proportion_ci(0.95, method="wilson")
     return float(interval.low), float(interval.high)
 
@@ -80,8 +72,7 @@ def summarize(
 ) -> dict[str, Any]:
     """All scores of one model's predictions: the block "test" of its metrics.json.
 
-    Ties go to the lowest class id, both among the most probable classes and among the best and the
-    worst classes. Classes without images are neither best nor worst.
+    Ties go to the lowest class id. Classes without images are neither best nor worst.
 
     Args:
         probabilities: rows sum to 1 within 1e-3.
@@ -96,7 +87,7 @@ def summarize(
         most frequent mistakes: true, predicted, count).
 
     Raises:
-        ValueError: The shapes do not fit together, or these are no probabilities or class ids.
+        ValueError: the shapes do not fit together, or these are no probabilities or class ids.
     """
     _validate(probabilities, labels, names, superclass_of)
     classes = len(names)
@@ -127,8 +118,8 @@ def calibrated_scores(
 ) -> dict[str, float]:
     """The scores of calibrated probabilities that a temperature can change.
 
-    They are calibrated_nll (nats) and calibrated_ece (15 bins). The temperature, above 0, must have
-    been fitted on other images.
+    They are calibrated_nll (nats) and calibrated_ece (15 bins). The temperature must have been
+    fitted on other images.
     """
     calibrated = with_temperature(probabilities, temperature)
     return {

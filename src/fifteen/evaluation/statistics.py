@@ -25,16 +25,7 @@ def mcnemar_p(correct_a: np.ndarray, correct_b: np.ndarray) -> float:
 
     Under this hypothesis either model wins a discordant image with probability 1/2 (McNemar,
     Psychometrika 12, 1947; recommended for classifiers by Dietterich, Neural Computation 10, 1998).
-
-    Args:
-        correct_a: Which images model a got right, shape (N,), bool.
-        correct_b: The same for model b and the same images.
-
-    Returns:
-        The p-value in [0, 1]; 1 where no image is discordant.
-
-    Raises:
-        ValueError: The arguments are not booleans of one common shape (N,), N > 0.
+    The p-value is 1 where no image is discordant. Arguments as in `compare`.
     """
     only_a, only_b = _discordant(correct_a, correct_b)
     if only_a + only_b == 0:
@@ -48,25 +39,13 @@ def paired_difference(
     """Accuracy of a minus accuracy of b, with its 95 % interval from the paired bootstrap.
 
     The interval is the percentile interval of Efron & Tibshirani, "An Introduction to the
-    Bootstrap" (1993), chapter 13. A resample draws N images with replacement, and each of them is
-    won by a, won by b or a tie. The difference depends on the numbers of these three alone, and
-    those are one multinomial draw: same distribution as indexing N images, in a fraction of the
-    time.
-
-    With a few dozen discordant images or fewer the interval is somewhat too narrow; the exact
-    p-value of `mcnemar_p` is the one to trust then.
-
-    Args:
-        correct_a: Which images model a got right, shape (N,), bool.
-        correct_b: The same for model b and the same images.
-        resamples: Number of bootstrap resamples.
-        seed: Seed of the random draws.
+    Bootstrap" (1993), chapter 13. Each of the N images of a resample is won by a, won by b or a
+    tie; the numbers of these three are one multinomial draw, which is faster than drawing images.
+    With a few dozen discordant images or fewer the interval is somewhat too narrow; trust the exact
+    p-value of `mcnemar_p` then. Arguments as in `compare`.
 
     Returns:
         The difference in [-1, 1] and the lower and upper bound of its interval.
-
-    Raises:
-        ValueError: The arguments are not booleans of one common shape (N,), N > 0.
     """
     only_a, only_b = _discordant(correct_a, correct_b)
     images = len(correct_a)
@@ -81,15 +60,15 @@ def compare(correct_a: np.ndarray, correct_b: np.ndarray) -> dict[str, Any]:
     """Say whether model a is better than model b: one comparison of metrics.json.
 
     Args:
-        correct_a: Which images model a got right, shape (N,), bool.
-        correct_b: The same for model b and the same images.
+        correct_a: which images model a got right, shape (N,), bool.
+        correct_b: the same for model b and the same images.
 
     Returns:
         Plain Python values: "difference" (accuracy of a minus that of b), "ci95" ([low, high]),
         "mcnemar_p" and "verdict": "same" where the interval includes 0, else "better" or "worse".
 
     Raises:
-        ValueError: The arguments are not booleans of one common shape (N,), N > 0.
+        ValueError: the arguments are not booleans of one common shape (N,), N > 0.
     """
     difference, (low, high) = paired_difference(correct_a, correct_b)
     return {
@@ -113,11 +92,7 @@ def verdict_beyond(difference: float, error: float, errors: float) -> Verdict:
 
 
 def turned(comparison: Mapping[str, Any]) -> dict[str, Any]:
-    """A comparison of a with b as one of b with a.
-
-    Args:
-        comparison: an entry of `comparisons` in metrics.json.
-    """
+    """A comparison of a with b, an entry of `comparisons` in metrics.json, as one of b with a."""
     low, high = comparison["ci95"]
     return {
         **comparison,
@@ -130,19 +105,14 @@ def turned(comparison: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def difference_of_shares(a: float, b: float, images: int) -> tuple[float, float]:
-    """Share a minus share b, and its standard error as if of two independent sets of images.
-
-    On the same images the standard error is smaller than this.
-    """
+    """Share a minus share b, and its standard error (on the same images it is smaller)."""
     return a - b, sqrt((a * (1 - a) + b * (1 - b)) / images)
 
 
 def pooled_deviation(groups: Iterable[Sequence[float]]) -> tuple[float | None, int]:
     """The standard deviation within groups, each around its own mean.
 
-    √(Σ over groups Σ (x − mean)² / Σ (n − 1)), for groups that differ in their means alone. Two or
-    three seeds say next to nothing about the spread of one recipe; all recipes together do, if
-    their spread is about the same.
+    √(Σ over groups Σ (x − mean)² / Σ (n − 1)), for groups of about the same spread.
 
     Returns:
         The deviation, None where no group has two values, and its degrees of freedom, Σ (n − 1).
@@ -161,28 +131,18 @@ def errors_beyond_chance(freedom: int) -> float:
 
 
 def interval_over_seeds(differences: Sequence[float]) -> tuple[float, float, float]:
-    """The mean difference of at least two seeds with its 95 % interval (Student's t).
-
-    Returns:
-        Mean, lower and upper bound.
-    """
+    """Mean, lower and upper bound of the 95 % interval (Student's t) of two or more differences."""
     middle, error = fmean(differences), stdev(differences) / sqrt(len(differences))
     half = errors_beyond_chance(len(differences) - 1) * error
     return middle, middle - half, middle + half
 
 
 def interval_over_images(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
-    """Accuracy of a minus that of b on the same images, with its 95 % interval.
+    """Accuracy of a minus that of b on the same images, with the bounds of its 95 % interval.
 
-    The sample is the images, each with its mean over the seeds; the interval is that of a mean of
-    many independent numbers. What other seeds would change is in it as far as images show it.
-
-    Args:
-        a: which images are right with each seed, shape (seeds, N), bool.
-        b: The same for another model.
-
-    Returns:
-        Mean, lower and upper bound.
+    `a` and `b` say which images are right with each seed, (seeds, N) bool. The sample is the
+    images, each with its mean over the seeds. The interval is that of a mean of independent
+    numbers; it covers the seeds only as far as images show their effect.
     """
     difference = a.mean(axis=0) - b.mean(axis=0)
     middle, error = difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))

@@ -18,18 +18,11 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True)
 class HardwareInUse:
-    """The hardware and the precision of a training.
+    """The hardware and the precision of a training."""
 
-    Attributes:
-        device: the name of the GPU, or the number and model of the CPU cores; of several devices
-            their number too.
-        precision: `float32` or `mixed_bfloat16`.
-        devices: the number of devices that share each batch.
-    """
-
-    device: str
-    precision: str
-    devices: int = 1
+    device: str  # name of the GPU, or number and model of the CPU cores; of several, their number
+    precision: str  # float32 or mixed_bfloat16
+    devices: int = 1  # that share each batch
 
     def recorded(self) -> dict[str, str]:
         """What is recorded with every result: the device and the precision."""

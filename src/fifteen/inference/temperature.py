@@ -12,15 +12,9 @@ TEMPERATURES = (0.05, 20.0)
 def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Probabilities rescaled by a temperature: softer above 1, sharper below; same answer.
 
-    softmax(z/T) of Guo et al. (ICML 2017, equation 9). Logarithms of the probabilities stand for
-    the logits z; they differ by a constant in each row, which changes nothing.
-
-    Args:
-        probabilities: (N, C); those below 1e-7 count as 1e-7.
-        temperature: T, above 0.
-
-    Returns:
-        Probabilities, (N, C), float64.
+    softmax(z/T), T > 0, of Guo et al. (ICML 2017, equation 9), (N, C) float64. Logarithms of the
+    probabilities stand for the logits z; they differ by a constant in each row, which changes
+    nothing. Probabilities below 1e-7 count as 1e-7.
     """
     return special.softmax(_logarithms(probabilities) / temperature, axis=1)
 
@@ -28,15 +22,8 @@ def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarra
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """The maximum-likelihood temperature (Guo et al., ICML 2017, section 4.2).
 
-    Fit it on other images than those on which calibration is measured. If all answers are right,
-    the likelihood has no maximum, and the temperature is 1.
-
-    Args:
-        probabilities: (N, C), N > 0.
-        labels: true class ids, (N,), in [0, C).
-
-    Returns:
-        T in [0.05, 20]; 1 if all answers are right.
+    It is in [0.05, 20]. If all answers are right, the likelihood has no maximum, and it is 1. Fit
+    it on other images than those on which calibration is measured.
     """
     if (probabilities.argmax(axis=1) == labels).all():
         return 1.0

@@ -18,9 +18,6 @@ def predict_views(
         predict: the function f from images to probabilities (N, classes).
         images: (N, height, width, channels).
         mirrored: whether mirrored images keep their class; if not, g(x) = f(x).
-
-    Returns:
-        (N, classes), in the type that `predict` gives.
     """
 
     def with_mirror(view: np.ndarray) -> np.ndarray:

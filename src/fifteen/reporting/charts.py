@@ -25,11 +25,7 @@ alt.data_transformers.disable_max_rows()
 
 
 def accuracy_chart(models: pd.DataFrame) -> alt.TopLevelMixin:
-    """Test accuracy against training time, one point per model; a larger point, more parameters.
-
-    Args:
-        models: as `fifteen.reporting.frames.models_frame` gives it.
-    """
+    """Test accuracy against training time, one point per model; a larger point, more parameters."""
     family = models["kind"].where(models["kind"] == "single", "ensemble")
     # An ensemble lies on top of the network that it is made of: one name for both is enough.
     data = models.assign(family=family, label=models["model"].where(family == "single", ""))
@@ -56,11 +52,7 @@ def differences_chart(models: pd.DataFrame) -> alt.TopLevelMixin:
 
 
 def ladder_chart(changes: pd.DataFrame) -> alt.TopLevelMixin:
-    """A waterfall: from the accuracy of one row of a study to that of the next.
-
-    Args:
-        changes: what, accuracy, error, gain and verdict of consecutive rows.
-    """
+    """A waterfall: from the accuracy of one row of a study to that of the next."""
     before, error = changes["accuracy"].shift().fillna(changes["accuracy"]), changes["error"]
     low, high = changes["accuracy"] - error, changes["accuracy"] + error
     data = _worded(changes, "gain").assign(before=before, low=low, high=high)
@@ -163,12 +155,7 @@ def reliability_chart(reliability: pd.DataFrame, shown: str) -> alt.TopLevelMixi
 
 
 def trials_chart(trials: pd.DataFrame, winner: str) -> alt.TopLevelMixin:
-    """Validation accuracy of each configuration of a search, as far as it was trained.
-
-    Args:
-        trials: as `fifteen.reporting.frames.trials_frame` gives it.
-        winner: the configuration that won.
-    """
+    """Validation accuracy of each configuration of a search, as far as it was trained."""
     ends = trials.groupby("configuration")["epoch"].transform("max")
     won = trials["configuration"] == winner
     base = alt.Chart(trials.assign(won=won, end=trials["epoch"] == ends)).encode(

@@ -32,7 +32,7 @@ def short_content(metrics: Mapping[str, Any], studies: Studies) -> Content:
     told = {"changes": _changes, "designs": _designs, "seeds": _seeds}
     return {
         "metrics": metrics,
-        "found": findings(metrics),
+        "findings": findings(metrics),
         "frame": models,
         "results": Table(models, tables.RESULTS),
         **{
@@ -80,7 +80,7 @@ def report_content(metrics: Mapping[str, Any], recorded: Recorded, studies: Stud
 
 def report_charts(content: Content, recorded: Recorded) -> dict[str, alt.TopLevelMixin]:
     """The charts of the report by name; those that have nothing to show are left out."""
-    models, best = content["frame"], content["found"]["best"]["name"]
+    models, best = content["frame"], content["findings"]["best"]["name"]
     worst = frames.worst_classes_frame(recorded.classes)
     drawn: dict[str, alt.TopLevelMixin] = {
         "accuracy": charts.accuracy_chart(models),

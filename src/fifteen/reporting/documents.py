@@ -51,15 +51,10 @@ class MarkdownMedium:
 
 @dataclass
 class PageMedium(MarkdownMedium):
-    """The same on the page: tables that sort, charts that the browser draws, pictures inside.
+    """The same on the page: tables that sort, charts that the browser draws, pictures inside."""
 
-    Attributes:
-        reports: the folder that the paths of pictures are relative to.
-        charts: by name.
-    """
-
-    reports: Path
-    charts: Mapping[str, alt.TopLevelMixin]
+    reports: Path  # the folder that the paths of pictures are relative to
+    charts: Mapping[str, alt.TopLevelMixin]  # by name
 
     def table(self, table: Table, label: str) -> Markup:
         """The table in HTML."""
@@ -121,10 +116,8 @@ def render_page(
 ) -> str:
     """The report as an HTML page, with every image and script in it.
 
-    Args:
-        content: as `fifteen.reporting.content.report_content` gives it.
-        reports: the folder with data/ and models/.
-        charts: as `fifteen.reporting.content.report_charts` gives them.
+    `content` and `charts` are those of `fifteen.reporting.content`; `reports` is the folder with
+    data/ and models/.
     """
     markdown = render("report.md.j2", content, PageMedium(reports, charts))
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")

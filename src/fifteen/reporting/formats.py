@@ -15,21 +15,13 @@ NONE = "–"
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table.
+    """A column of a table."""
 
-    Attributes:
-        head: what stands above it.
-        key: the column of the data frame that it shows and is sorted by.
-        show: from the value, and those of `also`, to text.
-        also: further columns of the data frame that `show` needs.
-        best: whether the highest or the lowest value is marked.
-    """
-
-    head: str
-    key: str
-    show: Callable[..., str] = str
-    also: tuple[str, ...] = ()
-    best: Literal["max", "min"] | None = None
+    head: str  # what stands above it
+    key: str  # the column of the data frame that it shows and is sorted by
+    show: Callable[..., str] = str  # from the value, and those of `also`, to text
+    also: tuple[str, ...] = ()  # further columns of the data frame that `show` needs
+    best: Literal["max", "min"] | None = None  # whether the highest or lowest value is marked
 
 
 class Table:
@@ -190,4 +182,5 @@ def _cell(row: pd.Series, column: Column) -> str:
 
 def _escaped(text: str) -> str:
     """Text that neither ends a cell nor becomes markup: names of classes are data."""
-    return html.escape(text, quote=False).replace("|", "\\|")
+    escaped = html.escape(text, quote=False).replace("&lt; ", "< ")  # which begins no markup
+    return escaped.replace("|", "\\|")

@@ -152,14 +152,10 @@ def leave_one_out_frame(search: Search, images: int) -> pd.DataFrame:
 
 
 def worst_classes_frame(classes: pd.DataFrame, count: int = 10) -> pd.DataFrame:
-    """Of each model the classes with the lowest accuracies, with Wilson's 95 % intervals.
+    """Of each model the at most `count` worst classes, with Wilson's 95 % intervals.
 
-    Args:
-        classes: model, class, images, accuracy.
-        count: at most so many classes of each model.
-
-    Returns:
-        The same columns, low, high and place (1 for the worst), without classes without images.
+    To model, class, images and accuracy it adds low, high and place (1 for the worst). Classes
+    without images are left out.
     """
     ordered = classes.dropna(subset=["accuracy"]).sort_values(["model", "accuracy"], kind="stable")
     worst = ordered.groupby("model", sort=False).head(count)
@@ -171,13 +167,9 @@ def worst_classes_frame(classes: pd.DataFrame, count: int = 10) -> pd.DataFrame:
 
 
 def diversity_summary(diversity: Mapping[str, Any]) -> dict[str, float]:
-    """How much the members of an ensemble differ: means over each two of them.
+    """How much the members of an ensemble differ: the matrices of diversity.json, means of pairs.
 
-    Args:
-        diversity: the content of diversity.json: (M, M) matrices.
-
-    Returns:
-        `disagreement` (share of test images with different answers), `error_correlation`.
+    They are `disagreement` (share of test images with different answers) and `error_correlation`.
     """
     pairs = np.triu_indices(len(diversity["disagreement"]), 1)
     keys = ("disagreement", "error_correlation")

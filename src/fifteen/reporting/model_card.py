@@ -10,13 +10,7 @@ from fifteen.reporting.numbers_file import BASELINE
 
 
 def card_content(metrics: Mapping[str, Any], name: str, split: Split) -> dict[str, Any]:
-    """What the template needs of the model called `name`.
-
-    Args:
-        metrics: the content of reports/metrics.json.
-        name: of the model.
-        split: how the source's training images were cut.
-    """
+    """What the template needs of the model called `name`; `metrics` is the numbers file."""
     model = metrics["models"][name]
     is_single = model["kind"] == "single"
     trained = model if is_single else metrics["models"][model["variant"]]

@@ -22,12 +22,8 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str) -> Fi
     """A confusion matrix, each row divided by its sum.
 
     The colour follows the square root of the share, so that a mistake made once in a hundred
-    images is still visible beside a diagonal of 60 %.
-
-    Args:
-        matrix: (C, C) counts; rows are true classes, columns predicted ones.
-        names: of the classes.
-        title: the line above the matrix.
+    images is still visible beside a diagonal of 60 %. `matrix` has (C, C) counts; rows are true
+    classes, columns predicted ones.
 
     Raises:
         ValueError: the matrix is not square or does not match the names.
@@ -45,13 +41,8 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str) -> Fi
         for row, column in np.argwhere(shares >= 0.005) if all_named else ():  # the rest reads 0
             share, size = shares[row, column], 7 if count <= 12 else 5.5
             colour = "white" if share > 0.35 else "#333333"
-            where: dict[str, Any] = {
-                "ha": "center",
-                "va": "center",
-                "fontsize": size,
-                "color": colour,
-            }
-            axes.text(column, row, f"{100 * share:.0f}", **where)
+            where: dict[str, Any] = {"ha": "center", "va": "center"}
+            axes.text(column, row, f"{100 * share:.0f}", fontsize=size, color=colour, **where)
         ticks, note = range(0, count, 1 if all_named else 5), "" if all_named else " (every fifth)"
         shown = [names[tick] for tick in ticks]
         axes.set_xticks(ticks, shown, rotation=90, fontsize=6.5, parse_math=False)

@@ -63,13 +63,7 @@ def validation_accuracies(models: Models) -> dict[str, dict[str, float]]:
 def compare_all(
     models: Models, labels: np.ndarray, answers: Mapping[str, np.ndarray]
 ) -> list[dict[str, Any]]:
-    """Every model against every earlier one, and each ensemble against its last and best member.
-
-    Args:
-        models: by name, with `variant` and `member_validation_accuracy` where it has members.
-        labels: (N,) class ids, the baseline's model first in `models`.
-        answers: as in `numbers_file`.
-    """
+    """Every model against every earlier one, and each ensemble against its last and best member."""
     right = {name: answers[name] == labels for name in models}
     pairs = [(a, b, right[a][0], right[b][0]) for b, a in combinations(models, 2)]
     for name, (of_model, *of_members) in right.items():
@@ -82,13 +76,9 @@ def compare_all(
 
 
 def members_compared(accuracies: Sequence[float]) -> dict[str, int]:
-    """The members that an ensemble is compared with, the best one last.
+    """Positions of the members that an ensemble is compared with, the best one last.
 
-    Args:
-        accuracies: of all members on the validation images, in the order of the training.
-
-    Returns:
-        Their positions: the `last_snapshot` and, where there is a better one, the `best_snapshot`.
+    They are the `last_snapshot` and, where its validation accuracy is higher, the `best_snapshot`.
     """
     members = {"last_snapshot": len(accuracies) - 1}
     if max(accuracies) > accuracies[-1]:

@@ -17,32 +17,18 @@ TRIAL += ["val_accuracy", "seconds", "status", "message"]
 
 @dataclass(frozen=True)
 class Recorded:
-    """The small files of reports/.
+    """The small files of reports/."""
 
-    Attributes:
-        models: the content of models/NAME/metrics.json by name.
-        data: the content of data/summary.json.
-        searches: the content of models/NAME/search.json by the names of those that were tuned.
-        diversities: the content of models/NAME/diversity.json by the names of ensembles.
-        labels: (N,), the classes of the test images.
-        answers: (1 + M, N) class ids by model: its own and those of its M members.
-        histories: model, epoch and the columns of history.csv.
-        rates: model, epoch (a fraction) and learning_rate.
-        classes: model, class, images and accuracy: of each class on the test images.
-        reliability: model, probabilities ("as they come", "calibrated"), images, confidence and
-            accuracy of each bin.
-    """
-
-    models: dict[str, dict[str, Any]]
-    data: dict[str, Any]
-    searches: dict[str, dict[str, Any]]
-    diversities: dict[str, dict[str, Any]]
-    labels: np.ndarray
-    answers: dict[str, np.ndarray]
-    histories: pd.DataFrame
-    rates: pd.DataFrame
-    classes: pd.DataFrame
-    reliability: pd.DataFrame
+    models: dict[str, dict[str, Any]]  # models/NAME/metrics.json by name
+    data: dict[str, Any]  # data/summary.json
+    searches: dict[str, dict[str, Any]]  # models/NAME/search.json of those that were tuned
+    diversities: dict[str, dict[str, Any]]  # models/NAME/diversity.json of ensembles
+    labels: np.ndarray  # (N,), the classes of the test images
+    answers: dict[str, np.ndarray]  # (1 + M, N) class ids: a model's own and its M members'
+    histories: pd.DataFrame  # model, epoch and the columns of history.csv
+    rates: pd.DataFrame  # model, epoch (a fraction) and learning_rate
+    classes: pd.DataFrame  # model, class, images and accuracy on the test images
+    reliability: pd.DataFrame  # model, probabilities, images, confidence and accuracy of each bin
 
 
 def read_recorded(reports: Path, names: Iterable[str]) -> Recorded:

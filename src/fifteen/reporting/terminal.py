@@ -41,7 +41,7 @@ def results(metrics: Mapping[str, Any], is_terminal: bool = False) -> str:
 
 def headline(metrics: Mapping[str, Any]) -> str:
     """Two lines: the best model beside the baseline, and what it was measured on."""
-    return render("headline.txt.j2", {"metrics": metrics, "found": findings(metrics)})
+    return render("headline.txt.j2", {"metrics": metrics, "findings": findings(metrics)})
 
 
 def next_steps(page: Path, source: str, change: str) -> str:

@@ -9,10 +9,7 @@ LONGEST_NAME = 50  # characters of a file's name in the table
 
 
 def ranked(probabilities: np.ndarray, classes: Sequence[str], top: int) -> list[dict[str, Any]]:
-    """The `top` most probable classes of one picture, each with `class` and `probability`.
-
-    `probabilities` have the shape (C,); `classes` are the C names.
-    """
+    """The `top` most probable `classes` of one picture, each with `class` and `probability`."""
     order = np.argsort(-probabilities, kind="stable")[:top]
     return [{"class": classes[i], "probability": float(probabilities[i])} for i in order]
 

@@ -48,9 +48,6 @@ def read_picture(content: bytes) -> np.ndarray:
     It is turned upright by its EXIF data. Transparent pixels become white. An animation gives its
     first frame. A picture of 32×32 pixels is not resized.
 
-    Args:
-        content: a PNG, JPEG or WebP file, of any mode.
-
     Returns:
         (32, 32, 3) uint8.
 
