@@ -193,7 +193,7 @@ class Trials:
         key = f"without-{name}-{digest(config.model_dump())}"
         path = self.folder / f"{key}.json"
         if not path.exists():
-            result = {"val_accuracy": None, "message": None, "run_id": None}
+            result: dict[str, Any] = {"val_accuracy": None, "message": None, "run_id": None}
             try:
                 result["run_id"], history = self._fit(
                     f"without {name}",
