@@ -142,20 +142,25 @@ def probes(space: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield merge(with_values(space, first), under)
 
 
-def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `overrides` in their places; None overrides nothing.
+def merge(
+    base: Mapping[str, Any], overrides: Mapping[str, Any], none_removes: bool = False
+) -> dict[str, Any]:
+    """`base` with the values of `overrides` in their places.
+
+    None overrides nothing, or removes the key with `none_removes`.
 
     A section with another `name`, such as another schedule, has nothing in common with the one of
     `base` and replaces it.
     """
     merged = dict(base) if overrides.get("name") in (None, base.get("name")) else {}
     for key, value in overrides.items():
-        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-            merged[key] = merge(merged[key], value)
-        elif isinstance(value, Mapping):
-            merged[key] = merge({}, value)
+        if isinstance(value, Mapping):
+            below = merged.get(key)
+            merged[key] = merge(below if isinstance(below, Mapping) else {}, value, none_removes)
         elif value is not None:
             merged[key] = value
+        elif none_removes:
+            merged.pop(key, None)
     return merged
 
 
