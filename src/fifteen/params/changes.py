@@ -4,26 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from fifteen.common.nested import flatten
+from fifteen.params.search_space import merge
 from fifteen.params.sections import Epochs, Training
 
 Section = dict[str, Any]
 
 
 def changed(section: Mapping[str, Any], change: Mapping[str, Any]) -> Section:
-    """`section` with the values of `change` in their places; None takes a key out.
-
-    As in `fifteen.params.search_space.merge`, a section with another `name` replaces the one there.
-    """
-    result = dict(section) if change.get("name") in (None, section.get("name")) else {}
-    for key, value in change.items():
-        if value is None:
-            result.pop(key, None)
-        elif isinstance(value, Mapping):
-            below = result.get(key)
-            result[key] = changed(below if isinstance(below, Mapping) else {}, value)
-        else:
-            result[key] = value
-    return result
+    """`section` with the values of `change` in their places, see `merge`; None removes a key."""
+    return merge(section, change, none_removes=True)
 
 
 def differences(a: Training, b: Training) -> list[str]:

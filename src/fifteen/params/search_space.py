@@ -69,10 +69,11 @@ def dimensions(space: Mapping[str, Any]) -> list[Dimension]:
     fixed = _with_short_paths({p: value for p, value in _leaves(space) if not _is_searched(value)})
     independent, dependent = [], []
     for dimension in declared:
-        parent = by_path.get(dimension.parent)
         if dimension.parent is None:
             independent.append(dimension)
-        elif parent is None:
+            continue
+        parent = by_path.get(dimension.parent)
+        if parent is None:
             if fixed.get(dimension.parent) in dimension.parent_values:
                 independent.append(replace(dimension, parent=None, parent_values=()))
         elif parent.parent is not None or not parent.values:
@@ -111,7 +112,7 @@ def with_values(space: Mapping[str, Any], values: Mapping[str, Scalar]) -> dict[
     """
 
     def settle(node: Mapping[str, Any], prefix: Path) -> dict[str, Any]:
-        settled = {}
+        settled: dict[str, Any] = {}
         for key, value in node.items():
             path = (*prefix, str(key))
             if _is_searched(value):
@@ -136,40 +137,45 @@ def probes(space: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for dimension in _declared(space):
         for value in dimension.parent_values:
             under: Any = value
-            for key in reversed(dimension.parent):
+            for key in reversed(dimension.parent or ()):
                 under = {key: under}
             yield merge(with_values(space, first), under)
 
 
-def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `overrides` in their places; None overrides nothing.
+def merge(
+    base: Mapping[str, Any], overrides: Mapping[str, Any], none_removes: bool = False
+) -> dict[str, Any]:
+    """`base` with the values of `overrides` in their places.
+
+    None overrides nothing, or removes the key with `none_removes`.
 
     A section with another `name`, such as another schedule, has nothing in common with the one of
     `base` and replaces it.
     """
     merged = dict(base) if overrides.get("name") in (None, base.get("name")) else {}
     for key, value in overrides.items():
-        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-            merged[key] = merge(merged[key], value)
-        elif isinstance(value, Mapping):
-            merged[key] = merge({}, value)
+        if isinstance(value, Mapping):
+            below = merged.get(key)
+            merged[key] = merge(below if isinstance(below, Mapping) else {}, value, none_removes)
         elif value is not None:
             merged[key] = value
+        elif none_removes:
+            merged.pop(key, None)
     return merged
 
 
 def _declared(space: Mapping[str, Any]) -> list[Dimension]:
     """The dimensions as they stand in a space, whatever the keys of their conditions are."""
-    found, problems = [], []
+    declared, problems = [], []
     for path, value in _leaves(space):
         if _is_searched(value):
             try:
-                found.append(_dimension(path, value))
+                declared.append(_dimension(path, value))
             except ValueError as error:
                 problems.append(str(error))
     if problems:
         raise ValueError("\n".join(problems))
-    return found
+    return declared
 
 
 def _with_short_paths(values: dict[Path, Any]) -> dict[Path, Any]:
@@ -193,7 +199,7 @@ def _leaves(node: Mapping[str, Any], prefix: Path = ()) -> Iterator[tuple[Path, 
 
 def _dimension(path: Path, value: list[Any] | Mapping[str, Any]) -> Dimension:
     name = ".".join(path)
-    settings = {"choice": value} if isinstance(value, list) else dict(value)
+    settings: dict[str, Any] = {"choice": value} if isinstance(value, list) else dict(value)
     parent, parent_values = _condition(path, settings.pop("when", None))
     if set(settings) == {"choice"}:
         return Dimension(

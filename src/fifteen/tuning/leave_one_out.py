@@ -1,4 +1,4 @@
-"""What of a search's winner did it: the same training, with one thing taken back."""
+"""Leave-one-out ablation of a search's winner: its training with one difference undone."""
 
 from fifteen.params.search_space import Path
 from fifteen.params.sections import Training
@@ -24,16 +24,16 @@ def taken_back(
     Returns:
         By dotted name: `winner` with that taken back, and the two values of it.
     """
-    found = {}
+    ablations: dict[str, tuple[Training, object, object]] = {}
     network = winner.network
-    defaults = type(network)(name=network.name)
+    defaults = type(network).model_validate({"name": network.name})
     for key in type(network).model_fields:
         ours, theirs = getattr(network, key), getattr(defaults, key)
         if ours != theirs and ("network", key) not in conditional:
             changed = {"network": network.model_copy(update={key: theirs})}
-            found[f"network.{key}"] = (winner.model_copy(update=changed), ours, theirs)
+            ablations[f"network.{key}"] = (winner.model_copy(update=changed), ours, theirs)
     for key in KEYS:
         ours, theirs = getattr(winner, key), getattr(baseline, key)
         if ours != theirs:
-            found[key] = (winner.model_copy(update={key: theirs}), ours, theirs)
-    return found
+            ablations[key] = (winner.model_copy(update={key: theirs}), ours, theirs)
+    return ablations

@@ -45,6 +45,8 @@ class Oracle(keras_tuner.oracles.HyperbandOracle):
     is never run again.
     """
 
+    _retry_queue: list[str]
+
     def __init__(self, search: Search, on_end: Callable[["Oracle", Trial], None]) -> None:
         """Set up the search; `on_end` is told of each trial that has ended."""
         super().__init__(
@@ -61,15 +63,15 @@ class Oracle(keras_tuner.oracles.HyperbandOracle):
 
     def rungs(self) -> list[Rung]:
         """What the whole search comes to, in the order in which it is begun."""
-        found = []
+        rungs = []
         for bracket in reversed(range(self._get_num_brackets())):
             before = 0
             for number in range(self._get_num_rounds(bracket)):
                 epochs = self._get_epochs(bracket, number)
                 size = self._get_size(bracket, number)
-                found.append(Rung(bracket, number, size, epochs, epochs - before))
+                rungs.append(Rung(bracket, number, size, epochs, epochs - before))
                 before = epochs
-        return found
+        return rungs
 
     def done(self) -> tuple[int, int]:
         """How many trials have ended, and how many epochs they are together."""
@@ -116,21 +118,22 @@ class Oracle(keras_tuner.oracles.HyperbandOracle):
 
 def hyperparameters(space: Sequence[Dimension]) -> keras_tuner.HyperParameters:
     """The space in keras-tuner's terms; a condition becomes a conditional scope."""
-    found = keras_tuner.HyperParameters()
+    result = keras_tuner.HyperParameters()
     for dimension in space:
         if dimension.parent is None:
-            _register(found, dimension)
+            _register(result, dimension)
         else:
-            with found.conditional_scope(".".join(dimension.parent), list(dimension.parent_values)):
-                _register(found, dimension)
-    return found
+            parent, values = ".".join(dimension.parent), list(dimension.parent_values)
+            with result.conditional_scope(parent, values):
+                _register(result, dimension)
+    return result
 
 
-def _register(found: keras_tuner.HyperParameters, dimension: Dimension) -> None:
+def _register(result: keras_tuner.HyperParameters, dimension: Dimension) -> None:
     if dimension.values:
-        found.Choice(dimension.name, list(dimension.values))
+        result.Choice(dimension.name, list(dimension.values))
     else:
-        number = found.Int if isinstance(dimension.low, int) else found.Float
+        number = result.Int if isinstance(dimension.low, int) else result.Float
         number(dimension.name, dimension.low, dimension.high, sampling=dimension.sampling)
 
 

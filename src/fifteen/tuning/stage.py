@@ -106,10 +106,10 @@ def _taken_back(
         update={"epochs": epochs, "patience": trials.search.patience}
     )
     conditional = {d.path for d in dimensions(trials.search.space) if d.parent}
-    found = taken_back(winner, baseline, conditional)
+    ablations = taken_back(winner, baseline, conditional)
     items = []
-    for number, (name, (config, ours, theirs)) in enumerate(found.items(), start=1):
-        trials.progress.say(f"the winner with {name} taken back ({number} of {len(found)})")
+    for number, (name, (config, ours, theirs)) in enumerate(ablations.items(), start=1):
+        trials.progress.say(f"the winner with {name} taken back ({number} of {len(ablations)})")
         item = {"name": name, "winner": _plain(ours), "baseline": _plain(theirs)}
         items.append(item | trials.take_back(name, config))
     return items

@@ -65,9 +65,7 @@ class StepClock(keras.callbacks.Callback):
         """Stop the clock."""
         self._durations["training"].append(time.perf_counter() - self._began)
 
-    def on_test_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Start the clock."""
-        self._began = time.perf_counter()
+    on_test_batch_begin = on_train_batch_begin
 
     def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Stop the clock."""
@@ -193,7 +191,7 @@ class Trials:
         key = f"without-{name}-{digest(config.model_dump())}"
         path = self.folder / f"{key}.json"
         if not path.exists():
-            result = {"val_accuracy": None, "message": None, "run_id": None}
+            result: dict[str, Any] = {"val_accuracy": None, "message": None, "run_id": None}
             try:
                 result["run_id"], history = self._fit(
                     f"without {name}",
