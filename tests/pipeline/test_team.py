@@ -126,6 +126,7 @@ def first(clone, server, remote):
     project.run(*documented("dvc remote add", {"/srv/fifteen/dvc": str(remote)}))
     project.run(*documented("dvc remote modify team"))
     project.run("dvc", "repro")
+    project.run("python", "src/promote.py")
     project.commit()
     project.run("dvc", "push")
     return project

@@ -3,7 +3,9 @@
 from fifteen.common.quiet import without_collections, without_greeting
 
 with without_greeting(), without_collections():
-    import keras  # noqa: F401
+    import keras
+
+if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
-tf.get_logger().setLevel("ERROR")  # not its warnings about retracing
+    tf.get_logger().setLevel("ERROR")  # not its warnings about retracing
