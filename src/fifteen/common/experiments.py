@@ -14,15 +14,12 @@ def experiments() -> list[str]:
     return _dvc("exp", "list", "--name-only", stdout=subprocess.PIPE).stdout.split()
 
 
-def run_experiment(
-    overrides: Sequence[str], name: str | None = None, stages: Sequence[str] = ()
-) -> None:
+def run_experiment(overrides: Sequence[str], name: str | None = None) -> None:
     """Run the pipeline in a temporary folder, as an experiment.
 
     Args:
         overrides: changes to params.yaml, as for `dvc exp run -S`.
         name: of the experiment; replaces an experiment of that name. None lets DVC choose.
-        stages: the stages to run, with those they depend on; none means all.
 
     Raises:
         UserError: the experiment failed.
@@ -31,7 +28,7 @@ def run_experiment(
     if name:
         _dvc("exp", "remove", "--quiet", name, stderr=subprocess.DEVNULL)
     options = [part for override in overrides for part in ("--set-param", override)]
-    if _dvc("exp", "run", "--temp", *named, *options, *stages).returncode:
+    if _dvc("exp", "run", "--temp", *named, *options).returncode:
         raise UserError("the experiment failed; see the messages above")
 
 
